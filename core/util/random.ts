@@ -1,0 +1,69 @@
+/** A seeded generator of uniform numbers: the same seed gives the same draws on every machine. */
+export interface Random {
+  /** A number in [0, 1). */
+  next(): number;
+  /** An integer in [0, bound). */
+  integer(bound: number): number;
+  /** A number in [low, high). */
+  uniform(low: number, high: number): number;
+  /** A standard normal number. */
+  normal(): number;
+  /** The elements of `values` in a random order; the argument is not changed. */
+  shuffled<T>(values: readonly T[]): T[];
+}
+
+/**
+ * sfc32 (Chris Doty-Humphrey's small fast counter generator, from PractRand), seeded by splitmix32 steps. 32-bit
+ * integer arithmetic only, so it is exact in JavaScript.
+ */
+export function createRandom(seed: number): Random {
+  let state = seed >>> 0;
+  const mix = (): number => {
+    state = (state + 0x9e3779b9) >>> 0;
+    let z = state;
+    z = Math.imul(z ^ (z >>> 16), 0x85ebca6b);
+    z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
+    return (z ^ (z >>> 16)) >>> 0;
+  };
+  let a = mix();
+  let b = mix();
+  let c = mix();
+  let counter = 1;
+  const nextInteger = (): number => {
+    const sum = (a + b + counter) >>> 0;
+    counter = (counter + 1) >>> 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) >>> 0;
+    c = (((c << 21) | (c >>> 11)) + sum) >>> 0;
+    return sum;
+  };
+  for (let i = 0; i < 12; i++) nextInteger();
+
+  let spare: number | undefined;
+  const random: Random = {
+    next: () => nextInteger() / 2 ** 32,
+    integer: (bound) => Math.floor(random.next() * bound),
+    uniform: (low, high) => low + (high - low) * random.next(),
+    normal: () => {
+      if (spare !== undefined) {
+        const value = spare;
+        spare = undefined;
+        return value;
+      }
+      // Box-Muller; 1 - next() keeps the logarithm finite.
+      const radius = Math.sqrt(-2 * Math.log(1 - random.next()));
+      const angle = 2 * Math.PI * random.next();
+      spare = radius * Math.sin(angle);
+      return radius * Math.cos(angle);
+    },
+    shuffled: (values) => {
+      const copy = [...values];
+      for (let i = copy.length - 1; i > 0; i--) {
+        const j = random.integer(i + 1);
+        [copy[i], copy[j]] = [copy[j] as (typeof copy)[number], copy[i] as (typeof copy)[number]];
+      }
+      return copy;
+    },
+  };
+  return random;
+}
