@@ -34,6 +34,7 @@ export const layers = {
     "core/weights",
     "core/runtime",
     "core/graph",
+    "core/suggest",
     "core/rpc",
     "core/util",
   ],

@@ -2,26 +2,143 @@
  * What the core asks of the engine, the child process that holds onnxruntime and sharp. Requests and answers are plain
  * data that structured clone can copy; pictures stay on disk and travel by path.
  */
-import type { ErrorRecord } from "../util/errors.ts";
+import type { PictureOutcome, PreparedPicture } from "../image/types.ts";
+import type { Architecture, ArchitectureName } from "../nn/architecture.ts";
+import type { ModelProvenance } from "../rpc/records.ts";
+import type { DeviceName } from "../runtime/runtime.ts";
+import type { NeighbourTable } from "../suggest/nearest.ts";
 
-/** Bounds that are checked before anything is allocated for a picture. */
-export interface PictureLimits {
-  readonly maxBytes: number;
-  readonly maxPixels: number;
-  readonly timeoutSeconds: number;
+export type { ArchitectureName, PictureOutcome, PreparedPicture };
+
+/** A device by name, or the best that works. */
+export type WantedDevice = Exclude<DeviceName, "tfjs"> | "auto";
+
+/** A device that was not chosen, and why, in a sentence for the user. */
+export interface DeviceRefusal {
+  readonly device: string;
+  readonly reason: string;
 }
 
-/** What ingest keeps of one picture. */
-export interface PreparedPicture {
-  readonly contentHash: string;
-  readonly byteSize: number;
-  readonly format: string;
+/** Where graphs run, and what was tried before. */
+export interface DeviceChoice {
+  readonly device: string;
+  readonly refused: readonly DeviceRefusal[];
+}
+
+/** What a self-test of one device found. */
+export interface DeviceReport {
+  readonly device: string;
+  /** Sentence for the user: what is missing, or null when the device works. */
+  readonly reason: string | null;
+  /** ViT-S/16 at 224 px. */
+  readonly imagesPerSecond: number | null;
+  readonly gigaflopsPerSecond: number | null;
+  /** Largest relative difference from the CPU's result on a small transformer. */
+  readonly relativeError: number | null;
+}
+
+/** A model as the engine needs it; `file` is absolute. */
+export interface ModelFile {
+  readonly kind: "vit" | "onnx";
+  readonly file: string;
+  readonly imageSize: number;
+}
+
+/** What is known of a model file after import. */
+export interface ImportedModel {
+  readonly kind: "vit" | "onnx";
+  readonly hash: string;
+  readonly architecture: Architecture | null;
+  readonly imageSize: number;
   readonly width: number;
-  readonly height: number;
-  /** Upright sRGB WebP whose longer side is at most the size asked for. */
-  readonly thumbnail: Uint8Array;
-  readonly perceptualHash: string;
+  readonly provenance: ModelProvenance;
 }
 
-/** Answer per file: the file's own error never fails its batch. */
-export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: ErrorRecord & { readonly contentHash?: string } };
+/** Attention from CLS to the patches in the last block, a byte a value: value = byte * scale of its head. */
+export interface QuantizedAttention {
+  readonly heads: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly scales: Float32Array;
+  /** heads * rows * columns. */
+  readonly data: Uint8Array;
+}
+
+/** What embed keeps of one picture: an L2-normalised vector, and attention where the model has it. */
+export interface EmbeddedPicture {
+  readonly vector: Float32Array;
+  readonly attention: QuantizedAttention | null;
+}
+
+export type ExportFormat = "timm" | "huggingface" | "onnx";
+
+/** Every call: what goes in and what comes out. */
+export interface EngineMethods {
+  /** Hash, size, thumbnail and perceptual hash of each file. */
+  preparePictures: {
+    request: { paths: readonly string[]; thumbnailSize: number };
+    result: readonly PictureOutcome<PreparedPicture>[];
+  };
+  /** Colour histograms of encoded thumbnails, the baseline of evaluations: 512 values each. */
+  colourHistograms: { request: { thumbnails: readonly Uint8Array[] }; result: readonly Float32Array[] };
+  chooseDevice: { request: { device: WantedDevice }; result: DeviceChoice };
+  probeDevice: { request: { device: Exclude<WantedDevice, "auto"> | "tfjs" }; result: DeviceReport };
+  /** Reads a checkpoint of any known format and writes it to `destination`, without its ending. */
+  importModel: {
+    request: { path: string; destination: string; heads?: number; part?: "teacher" | "student" };
+    result: ImportedModel & { file: string };
+  };
+  /** Random weights, for a baseline. */
+  createModel: {
+    request: { name: ArchitectureName; patch: number; imageSize: number; seed: number; destination: string };
+    result: ImportedModel & { file: string };
+  };
+  /** Writes a model for other tools; returns the files written. */
+  exportModel: {
+    request: { model: ModelFile; format: ExportFormat; destination: string };
+    result: readonly string[];
+  };
+  /** Embeds each file; `resize` is the shorter side before the centre crop of `model.imageSize`. */
+  embedPictures: {
+    request: {
+      model: ModelFile;
+      device: WantedDevice;
+      paths: readonly string[];
+      resize: number;
+    };
+    result: readonly PictureOutcome<EmbeddedPicture>[];
+  };
+  /** Rows `offset` and on of the bank `bank`, which is made when `offset` is 0. */
+  loadBank: {
+    request: { bank: string; rows: number; width: number; offset: number; values: Float32Array };
+    result: null;
+  };
+  /**
+   * The exact nearest rows of each query by cosine, most similar first, ties by lower row. `exclude` names a row per
+   * query to leave out (-1: none). Throws `bank-missing` when the engine was started anew since the bank was loaded.
+   */
+  nearest: {
+    request: { bank: string; queries: Float32Array; count: number; exclude?: Int32Array; device: WantedDevice };
+    result: NeighbourTable;
+  };
+  dropBank: { request: { bank: string }; result: null };
+}
+
+export type EngineMethod = keyof EngineMethods;
+
+/** One message from core to engine. */
+export interface EngineRequest<Method extends EngineMethod = EngineMethod> {
+  readonly id: number;
+  readonly method: Method;
+  readonly request: EngineMethods[Method]["request"];
+}
+
+/** One message back. */
+export type EngineResponse =
+  | { readonly kind: "ready" }
+  | { readonly kind: "result"; readonly id: number; readonly result: unknown }
+  | {
+      readonly kind: "error";
+      readonly id: number;
+      readonly error: { readonly code: string; readonly message: string; readonly hint?: string };
+    };

@@ -1,0 +1,15 @@
+import type { LabelsSummary } from "../rpc/api.ts";
+import { counted, number, type Output } from "./output.ts";
+
+/** Rows without an image that are listed on a terminal; --json has up to 100. */
+const listedRows = 10;
+
+/** Says what a labelling did. */
+export function reportLabels(output: Output, summary: LabelsSummary): void {
+  const { labelled, unchanged, unmatched, unmatchedCount } = summary;
+  output.line(`${counted(labelled, "image")} labelled${unchanged > 0 ? `, ${number(unchanged)} as before` : ""}.`);
+  if (unmatchedCount === 0) return;
+  output.line(`${counted(unmatchedCount, "row")} left out:`);
+  for (const { line, path, reason } of unmatched.slice(0, listedRows)) output.line(`  line ${line}: ${path} ${reason}`);
+  if (unmatchedCount > listedRows) output.line(`  and ${number(unmatchedCount - listedRows)} more`);
+}

@@ -1,0 +1,137 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { dirname, extname } from "node:path";
+import { encodeOnnx } from "../graph/onnx.ts";
+import { namedArchitecture, type Architecture } from "../nn/architecture.ts";
+import { embeddingGraph } from "../nn/embedding-graph.ts";
+import { initialWeights } from "../nn/initial-weights.ts";
+import { patchGrid } from "../nn/vision-transformer.ts";
+import type { Program, Runtime } from "../runtime/runtime.ts";
+import { readCheckpoint } from "../weights/checkpoint.ts";
+import { exportWeights } from "../weights/export.ts";
+import { writeWhole } from "../weights/files.ts";
+import { readModelFile, writeModelFile } from "../weights/model-file.ts";
+import { CoreError } from "../util/errors.ts";
+import { importForeignModel, openForeignModel } from "./foreign-models.ts";
+import type { EngineMethods, ImportedModel, ModelFile } from "./protocol.ts";
+
+/** A model on a device, with the names of what it takes and gives. */
+export interface OpenModel {
+  readonly program: Program;
+  readonly device: string;
+  readonly imageSize: number;
+  readonly input: string;
+  readonly embedding: string;
+  /** Null for a model that shows no attention. */
+  readonly attention: string | null;
+  readonly patches: { readonly rows: number; readonly columns: number };
+  /** Pictures that it takes at once; null for any number. */
+  readonly maxBatch: number | null;
+}
+
+/** Loads a model for embedding: CLS token and its attention to the patches, at any number of pictures a run. */
+export async function openModel(file: ModelFile, runtime: Runtime): Promise<OpenModel> {
+  if (file.kind === "onnx") return openForeignModel(file, runtime);
+  const { architecture, weights } = await readModelFile(file.file);
+  const { imageSize } = file;
+  const patches = patchGrid(architecture, imageSize, imageSize);
+  const graph = embeddingGraph(architecture, weights, {
+    height: imageSize,
+    width: imageSize,
+    outputs: ["cls", "clsAttention"],
+  });
+  const program = await runtime.load(graph);
+  const { device } = runtime;
+  return {
+    program,
+    device,
+    imageSize,
+    input: "pixels",
+    embedding: "cls",
+    attention: "clsAttention",
+    patches,
+    maxBatch: null,
+  };
+}
+
+type Method<Name extends keyof EngineMethods> = (
+  request: EngineMethods[Name]["request"],
+) => Promise<EngineMethods[Name]["result"]>;
+
+/** See `importModel` in protocol.ts. */
+export const importModel: Method<"importModel"> = async ({ path, destination, heads, part }) => {
+  const sourceHash = await hashFile(path);
+  await mkdir(dirname(destination), { recursive: true });
+  if (extname(path).toLowerCase() === ".onnx") return importForeignModel(path, `${destination}.onnx`, sourceHash);
+  const checkpoint = await readCheckpoint(path, {
+    ...(heads === undefined ? {} : { heads }),
+    ...(part === undefined ? {} : { part }),
+  });
+  const { format, notes } = checkpoint.provenance;
+  const provenance = { source: path, format, sourceHash, notes };
+  const file = `${destination}.safetensors`;
+  const { hash } = await writeModelFile(file, checkpoint.architecture, checkpoint.weights, provenance);
+  return { file, ...describe(checkpoint.architecture, hash, provenance) };
+};
+
+/** See `createModel` in protocol.ts. */
+export const createModel: Method<"createModel"> = async ({ name, patch, imageSize, seed, destination }) => {
+  const architecture = namedArchitecture(name, patch, imageSize);
+  await mkdir(dirname(destination), { recursive: true });
+  const provenance = { source: "random", format: "random", sourceHash: null, notes: { seed } };
+  const file = `${destination}.safetensors`;
+  const { hash } = await writeModelFile(file, architecture, initialWeights(architecture, seed), provenance);
+  return { file, ...describe(architecture, hash, provenance) };
+};
+
+function describe(architecture: Architecture, hash: string, provenance: ImportedModel["provenance"]): ImportedModel {
+  const imageSize = embeddingSize(architecture);
+  return { kind: "vit", hash, architecture, imageSize, width: architecture.width, provenance };
+}
+
+/**
+ * Size at which a model embeds unless the user says otherwise: what it was trained at, but no more than 224 px, where the
+ * published figures are taken; DINOv2 stores 518 px, and 224 is a multiple of its 14 px patches too.
+ */
+function embeddingSize({ grid, patch }: Architecture): number {
+  const native = grid * patch;
+  return native > 224 && 224 % patch === 0 ? 224 : native;
+}
+
+/** See `exportModel` in protocol.ts. */
+export const exportModel: Method<"exportModel"> = async ({ model, format, destination }) => {
+  if (model.kind === "onnx") {
+    throw new CoreError("export-unsupported", "This model came as ONNX, so its weights have no other form.", {
+      hint: `Copy the file itself: ${model.file}`,
+    });
+  }
+  const { architecture, weights } = await readModelFile(model.file);
+  if (format !== "onnx") {
+    return (await exportWeights(weights, architecture, destination, format)).map(({ path }) => path);
+  }
+  const graph = embeddingGraph(architecture, weights, {
+    height: model.imageSize,
+    width: model.imageSize,
+    outputs: ["cls", "tokens", "attention"],
+  });
+  await mkdir(dirname(destination), { recursive: true });
+  await writeWhole(destination, [
+    encodeOnnx(graph, {
+      "dinoscope.input": "pixels: RGB / 255, minus mean 0.485 0.456 0.406, over 0.229 0.224 0.225",
+      "dinoscope.architecture": JSON.stringify(architecture),
+    }),
+  ]);
+  return [destination];
+};
+
+/** SHA-256 of a file, in hex. Throws `file-unreadable`. */
+export async function hashFile(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  try {
+    for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
+  } catch (cause) {
+    throw new CoreError("file-unreadable", `${path} cannot be read: ${(cause as Error).message}.`, { cause });
+  }
+  return hash.digest("hex");
+}

@@ -1,0 +1,114 @@
+import { fork, type ChildProcess } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import { CoreError, errorFromRecord } from "../util/errors.ts";
+import type { EngineMethod, EngineMethods, EngineRequest, EngineResponse } from "./protocol.ts";
+
+/** The engine as the core sees it. */
+export interface Engine {
+  /**
+   * Asks the engine. Calls may overlap. Throws `engine-crashed` when the process dies meanwhile; the next call starts a
+   * fresh one.
+   */
+  call<Method extends EngineMethod>(
+    method: Method,
+    request: EngineMethods[Method]["request"],
+  ): Promise<EngineMethods[Method]["result"]>;
+  /** Process id while it runs. */
+  readonly pid: number | undefined;
+  /** Ends the process; pending calls are refused. */
+  close(): Promise<void>;
+}
+
+interface Pending {
+  readonly resolve: (result: never) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Characters of the engine's standard error that are kept for the error message. */
+const logTail = 4000;
+
+/** Variables that the engine needs: to find drivers and libraries, and where temporary files go. */
+const passedVariables =
+  /^(PATH|HOME|TMPDIR|TEMP|TMP|SYSTEMROOT|WINDIR|LANG|LC_ALL|LD_LIBRARY_PATH|XDG_RUNTIME_DIR|VK_.*|CUDA_.*|DISPLAY)$/i;
+
+/** Prepares an engine; its process starts with the first call. */
+export function createEngine(): Engine {
+  let child: ChildProcess | undefined;
+  let log = "";
+  let nextId = 1;
+  const pending = new Map<number, Pending>();
+
+  const failAll = (error: CoreError): void => {
+    for (const { reject } of pending.values()) reject(error);
+    pending.clear();
+  };
+
+  const start = (): ChildProcess => {
+    log = "";
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => passedVariables.test(name)));
+    // As many decoding threads as cores: libvips works inside them, one picture each.
+    env["UV_THREADPOOL_SIZE"] = String(Math.max(4, availableParallelism() + 2));
+    // Exact neighbours are proven by float32's error bound; TF32 would round a thousand times coarser.
+    env["NVIDIA_TF32_OVERRIDE"] = "0";
+    const started = fork(fileURLToPath(new URL("./main.ts", import.meta.url)), [], {
+      serialization: "advanced",
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+      execArgv: ["--disable-warning=ExperimentalWarning"],
+      env,
+    });
+    started.stderr?.setEncoding("utf8").on("data", (text: string) => (log = (log + text).slice(-logTail)));
+    started.on("message", (message: EngineResponse) => {
+      if (message.kind === "ready") return;
+      const call = pending.get(message.id);
+      pending.delete(message.id);
+      if (message.kind === "result") call?.resolve(message.result as never);
+      else call?.reject(errorFromRecord(message.error));
+    });
+    const gone = (how: string): void => {
+      if (child !== started) return;
+      child = undefined;
+      const tail = log.trim().split("\n").at(-1);
+      failAll(new CoreError("engine-crashed", `The engine ended (${how})${tail ? `: ${tail}` : ""}.`));
+    };
+    started.on("error", (error) => gone(error.message));
+    started.on("exit", (code, signal) => {
+      const how = signal ?? `exit code ${code}`;
+      // What it said last is on standard error, which may not have been read to its end yet.
+      if (started.stderr === null || started.stderr.readableEnded) gone(how);
+      else started.stderr.once("end", () => gone(how));
+    });
+    return started;
+  };
+
+  return {
+    get pid() {
+      return child?.pid;
+    },
+    call: (method, request) =>
+      new Promise((resolve, reject) => {
+        child ??= start();
+        const id = nextId++;
+        pending.set(id, { resolve, reject });
+        const message: EngineRequest = { id, method, request };
+        child.send(message, (error) => {
+          // A channel that closed while sending: 'close' follows and rejects with the reason.
+          if (error !== null && !(error as NodeJS.ErrnoException).code?.startsWith("ERR_IPC") && pending.delete(id)) {
+            reject(new CoreError("engine-crashed", `The engine could not be asked: ${error.message}`));
+          }
+        });
+      }),
+    close: async () => {
+      const running = child;
+      if (running === undefined) return;
+      child = undefined;
+      failAll(new CoreError("engine-closed", "The engine was closed."));
+      await new Promise<void>((resolve) => {
+        running.once("exit", () => resolve());
+        running.disconnect();
+        // session.run blocks its thread: an engine in the middle of one does not notice the closed channel.
+        setTimeout(() => running.kill("SIGKILL"), 2000).unref();
+      });
+    },
+  };
+}

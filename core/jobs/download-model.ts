@@ -1,0 +1,53 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Model } from "../rpc/records.ts";
+import { CoreError } from "../util/errors.ts";
+import { download } from "./download.ts";
+import { importModel, takenName } from "./models.ts";
+import { publishedBaseUrl, publishedModels } from "./published-models.ts";
+import { runJob, type Watch, type Workplace } from "./run.ts";
+
+export interface DownloadSettings {
+  readonly baseUrl: string | undefined;
+  readonly sha256: string | undefined;
+}
+
+/** Fetches a published checkpoint and imports it. What was fetched is deleted once the library has its own copy. */
+export async function downloadModel(
+  workplace: Workplace,
+  name: string,
+  { baseUrl, sha256 }: DownloadSettings,
+  watch: Watch = {},
+): Promise<Model> {
+  const published = publishedModels.find((candidate) => candidate.name === name);
+  if (published === undefined) {
+    const names = publishedModels.map((candidate) => candidate.name).join(", ");
+    throw new CoreError("model-unknown", `No published model is called ${name}.`, { hint: `Choose from: ${names}.` });
+  }
+  const { library } = workplace;
+  takenName(library.db, name);
+  const url = parseUrl(published.path, baseUrl ?? publishedBaseUrl);
+  const file = join(library.folder, "models", "downloads", `${name}.pth`);
+  return runJob(workplace, "download", { name, url: url.href }, watch, async (job) => {
+    const report = job.phase("downloading", 0);
+    await download({
+      url,
+      file,
+      maxBytes: published.maxBytes,
+      sha256: sha256 ?? null,
+      signal: job.signal,
+      onProgress: report,
+    });
+    const model = await importModel(workplace, file, { name }, url.href);
+    await rm(file, { force: true });
+    return model;
+  });
+}
+
+function parseUrl(path: string, base: string): URL {
+  try {
+    return new URL(path, base.endsWith("/") ? base : `${base}/`);
+  } catch {
+    throw new CoreError("option-invalid", `${base} is not a URL.`);
+  }
+}

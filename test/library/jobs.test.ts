@@ -1,0 +1,116 @@
+import { describe, expect, test } from "vitest";
+import { connectionOf } from "../../core/library/database.ts";
+import {
+  createJob,
+  finishJob,
+  jobById,
+  listJobs,
+  reportJob,
+  resumableJob,
+  startJob,
+  stopAbandonedJobs,
+} from "../../core/library/jobs.ts";
+import { errorOf, temporaryLibrary } from "./support.ts";
+
+const problem = { code: "disk-full", message: "The disk is full." };
+const progress = { phase: "embedding", done: 3, total: 9 };
+
+describe("jobs", () => {
+  test("wait, run, report and end", () => {
+    const { db } = temporaryLibrary();
+    const parameters = { folder: "/pictures", nested: [1, { a: null }] };
+    const job = createJob(db, "ingest", parameters, 10);
+    expect(job).toEqual({
+      id: job.id,
+      kind: "ingest",
+      state: "queued",
+      phase: "",
+      done: 0,
+      total: 0,
+      parameters,
+      problem: null,
+      createdAt: 10,
+      finishedAt: null,
+    });
+    expect(startJob(db, job.id)).toMatchObject({ state: "running" });
+    expect(reportJob(db, job.id, progress)).toMatchObject({ state: "running", ...progress });
+    expect(finishJob(db, job.id, { state: "done" }, 20)).toMatchObject({ state: "done", ...progress, finishedAt: 20 });
+    expect(jobById(db, job.id)?.state).toBe("done");
+    expect(jobById(db, 99)).toBeNull();
+  });
+
+  test("run as soon as they report", () => {
+    const { db } = temporaryLibrary();
+    const { id } = createJob(db, "embed", {});
+    expect(reportJob(db, id, progress).state).toBe("running");
+  });
+
+  test("that failed keep their problem until they are started again", () => {
+    const { db } = temporaryLibrary();
+    const { id } = createJob(db, "embed", {});
+    expect(finishJob(db, id, { state: "failed", problem }).problem).toEqual(problem);
+    expect(startJob(db, id)).toMatchObject({ state: "running", problem: null, finishedAt: null });
+  });
+
+  test("cannot report or end twice", () => {
+    const { db } = temporaryLibrary();
+    const { id } = createJob(db, "embed", {});
+    finishJob(db, id, { state: "done" });
+    const error = errorOf(() => reportJob(db, id, progress));
+    expect(error).toMatchObject({ code: "job-state", message: `Job ${id} is done and cannot be moved on.` });
+    expect(errorOf(() => finishJob(db, id, { state: "stopped" })).code).toBe("job-state");
+    expect(errorOf(() => startJob(db, id)).code).toBe("job-state");
+    expect(errorOf(() => startJob(db, 99)).code).toBe("job-unknown");
+  });
+
+  test("are listed newest first", () => {
+    const { db } = temporaryLibrary();
+    const ids = [createJob(db, "embed", {}), createJob(db, "suggest", {}), createJob(db, "embed", {})].map(
+      ({ id }) => id,
+    );
+    expect(listJobs(db, 2).map(({ id }) => id)).toEqual([ids[2], ids[1]]);
+  });
+
+  test("can be resumed when the newest of the kind was stopped", () => {
+    const { db } = temporaryLibrary();
+    expect(resumableJob(db, "embed")).toBeNull();
+    const first = createJob(db, "embed", {});
+    finishJob(db, first.id, { state: "stopped" });
+    finishJob(db, createJob(db, "ingest", {}).id, { state: "done" });
+    expect(resumableJob(db, "embed")?.id).toBe(first.id);
+    finishJob(db, createJob(db, "embed", {}).id, { state: "done" });
+    expect(resumableJob(db, "embed")).toBeNull();
+  });
+
+  test("that a killed process left are stopped at their last sign of life; others are left alone", () => {
+    const { db } = temporaryLibrary();
+    const [waiting, running, done] = [
+      createJob(db, "embed", {}, 1),
+      createJob(db, "embed", {}, 2),
+      createJob(db, "embed", {}, 3),
+    ];
+    reportJob(db, running.id, progress, 70);
+    finishJob(db, done.id, { state: "done" }, 80);
+    expect(stopAbandonedJobs(db)).toBe(2);
+    expect(listJobs(db, 3).map(({ state, finishedAt }) => [state, finishedAt])).toEqual([
+      ["done", 80],
+      ["stopped", 70],
+      ["stopped", 1],
+    ]);
+    expect(jobById(db, waiting.id)?.problem).toBeNull();
+    expect(stopAbandonedJobs(db)).toBe(0);
+  });
+
+  test.each(["parameters = '[]'", "parameters = 'null'", "done = -1", "kind = 'dance'", "problem_code = 'x'"])(
+    "with damaged cells are reported: %s",
+    (change) => {
+      const { db } = temporaryLibrary();
+      const { id } = createJob(db, "embed", {});
+      connectionOf(db).pragma("ignore_check_constraints = ON");
+      connectionOf(db).exec(`UPDATE jobs SET ${change}`);
+      const error = errorOf(() => jobById(db, id));
+      expect(error.code).toBe("library-corrupt");
+      expect(error.message).toContain(`table jobs is damaged: in row ${id}`);
+    },
+  );
+});
