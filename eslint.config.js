@@ -1,15 +1,15 @@
 import js from "@eslint/js";
 import ts from "typescript-eslint";
-import { layers, packages } from "./layers.config.js";
+import { layers, packages, pure } from "./layers.config.js";
 
 const rooms = Object.keys(layers);
 
-/** A room is a folder, or a single file such as core/app.ts. */
-const filesOf = (room) => [`${room}.ts`, `${room}/**/*.ts`];
+/** The names by which files of a room would import another: from its folder, and from a file beside the folders. */
+const folderPattern = (other) => `^(\\.\\./)+(core/)?${other.replace("core/", "")}(/|\\.ts$)`;
+const rootPattern = (other) => `^\\./(core/)?${other.replace("core/", "")}(/|\\.ts$)`;
 
-/** Lint rules that forbid every import which layers.config.js does not allow. */
-const layerRules = rooms.map((room) => ({
-  files: filesOf(room),
+const forbid = (room, files, pattern) => ({
+  files,
   rules: {
     "no-restricted-imports": [
       "error",
@@ -17,17 +17,25 @@ const layerRules = rooms.map((room) => ({
         paths: Object.entries(packages)
           .filter(([, allowed]) => !allowed.includes(room))
           .map(([name, allowed]) => ({ name, message: `Only ${allowed.join(", ")} may import ${name}.` })),
-        patterns: rooms
-          .filter((other) => other !== room && !layers[room].includes(other))
-          .map((other) => ({
-            regex: `^(\\.\\./)+(core/)?${other.replace("core/", "")}(/|\\.ts$)|^\\./${other.replace("core/", "")}(/|\\.ts$)`,
-            message: `${room} may not import ${other} (layers.config.js).`,
-          }))
-          .filter(({ regex }) => !(room.split("/").length > 1 && regex.startsWith("^\\./") && filesOf(room).length === 0)),
+        patterns: [
+          ...rooms
+            .filter((other) => other !== room && !layers[room].includes(other))
+            .map((other) => ({
+              regex: pattern(other),
+              message: `${room} may not import ${other} (layers.config.js).`,
+            })),
+          ...(pure.includes(room) ? [{ regex: "^node:", message: `${room} runs in browsers too.` }] : []),
+        ],
       },
     ],
   },
-}));
+});
+
+/** Lint rules that forbid every import which layers.config.js does not allow. A room is a folder, a file, or both. */
+const layerRules = rooms.flatMap((room) => [
+  forbid(room, [`${room}.ts`], rootPattern),
+  forbid(room, [`${room}/**/*.{ts,svelte}`], folderPattern),
+]);
 
 export default ts.config(
   { ignores: ["dist/**", "node_modules/**", "test/fixtures/**"] },
@@ -47,6 +55,10 @@ export default ts.config(
     },
   },
   { files: ["*.config.js", "*.config.ts"], rules: { "no-restricted-syntax": "off" } },
-  { files: ["**/*.js", "**/*.mjs"], extends: [ts.configs.disableTypeChecked], languageOptions: { globals: { process: "readonly", console: "readonly", URL: "readonly" } } },
+  {
+    files: ["**/*.js", "**/*.mjs"],
+    extends: [ts.configs.disableTypeChecked],
+    languageOptions: { globals: { process: "readonly", console: "readonly", URL: "readonly" } },
+  },
   ...layerRules,
 );

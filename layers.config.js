@@ -64,5 +64,9 @@ export const packages = {
   sharp: ["core/image", "core/sample"],
   "onnxruntime-node": ["core/runtime"],
   "@tensorflow/tfjs-core": ["core/runtime"],
+  commander: ["core/cli"],
   electron: ["electron"],
 };
+
+/** Rooms that run in the page as well as in Node, and so use neither Node nor the DOM. */
+export const pure = ["core/rpc"];

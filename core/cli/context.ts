@@ -12,7 +12,7 @@ export interface Context {
   readonly signal: AbortSignal;
   readonly folder: string;
   /** The app on the library that --library names; opened at the first use. */
-  app(): App;
+  readonly app: () => App;
   /** For jobs: stop signal and progress. */
   readonly watch: { readonly signal: AbortSignal; readonly onProgress: Output["progress"] };
 }

@@ -35,6 +35,14 @@ export function createNeighbours(devices: Devices): {
   drop: Call<"dropBank">;
 } {
   const banks = new Map<string, Bank>();
+  const caches = new Map<Runtime, ProgramCache>();
+  // Searches take turns: a program that one of them is about to use must not be dropped for another's.
+  let turn: Promise<unknown> = Promise.resolve();
+  const cacheOf = (runtime: Runtime): ProgramCache => {
+    const cache = caches.get(runtime) ?? createProgramCache(runtime);
+    caches.set(runtime, cache);
+    return cache;
+  };
   return {
     load: ({ bank: name, rows, width, offset, values }) => {
       if (offset === 0) {
@@ -51,9 +59,13 @@ export function createNeighbours(devices: Devices): {
       bank.filled += values.length / width;
       return Promise.resolve(null);
     },
-    nearest: async ({ bank: name, queries, count, exclude, device }) => {
-      const bank = requireBank(banks, name);
-      return search(await devices.runtime(device), bank.values, queries, bank.width, count, exclude);
+    nearest: ({ bank: name, queries, count, exclude, device }) => {
+      const found = turn.then(async () => {
+        const bank = requireBank(banks, name);
+        return search(cacheOf(await devices.runtime(device)), bank.values, queries, bank.width, count, exclude);
+      });
+      turn = found.catch(() => {});
+      return found;
     },
     drop: ({ bank: name }) => {
       banks.delete(name);
@@ -68,12 +80,36 @@ function requireBank(banks: ReadonlyMap<string, Bank>, name: string): Bank {
   return bank;
 }
 
+/** Gives the program for a shape of search; the last few are kept, since loading one takes as long as a small search. */
+export type ProgramCache = (queries: number, rows: number, width: number, count: number) => Promise<Program>;
+
+/** Shapes kept: full and last block of the queries times full and last block of the bank, for two searches in turn. */
+const keptPrograms = 8;
+
+/** A cache of search programs on one device. */
+export function createProgramCache(runtime: Runtime): ProgramCache {
+  const programs = new Map<string, Program>();
+  return async (queries, rows, width, count) => {
+    const key = [queries, rows, width, count].join();
+    const program = programs.get(key) ?? (await runtime.load(neighbourGraph(queries, rows, width, count)));
+    // A map lists keys in the order they were set: the first is the one not used for longest.
+    programs.delete(key);
+    programs.set(key, program);
+    const [oldest] = programs;
+    if (programs.size > keptPrograms && oldest !== undefined) {
+      programs.delete(oldest[0]);
+      await oldest[1].release();
+    }
+    return program;
+  };
+}
+
 /**
  * The exact nearest rows of each query, found by products on the device and made exact in float64: the result is that
  * of the plain loop `nearestRows`, to the last bit. `bank` and `queries` are row-major with unit rows of `width`.
  */
 export async function search(
-  runtime: Runtime,
+  programs: ProgramCache,
   bank: Float32Array,
   queries: Float32Array,
   width: number,
@@ -85,24 +121,19 @@ export async function search(
   const kept = Math.min(count, rows);
   const indices = new Int32Array(total * kept).fill(-1);
   const similarities = new Float64Array(total * kept);
-  const programs = new Map<string, Program>();
-  try {
-    for (let start = 0; start < total; start += queryBlock) {
-      const block = queries.subarray(start * width, Math.min(start + queryBlock, total) * width);
-      const found = await candidates(runtime, programs, bank, block, width, kept + margin + (exclude ? 1 : 0));
-      found.forEach((list, i) => {
-        const query = block.subarray(i * width, (i + 1) * width);
-        const without = exclude?.[start + i] ?? -1;
-        const refined = refineCandidates(bank, query, list, kept, { exclude: without });
-        const neighbours = refined.exact ? refined.neighbours : plainSearch(bank, query, width, kept, without);
-        neighbours.forEach(({ index, similarity }, slot) => {
-          indices[(start + i) * kept + slot] = index;
-          similarities[(start + i) * kept + slot] = similarity;
-        });
+  for (let start = 0; start < total; start += queryBlock) {
+    const block = queries.subarray(start * width, Math.min(start + queryBlock, total) * width);
+    const found = await candidates(programs, bank, block, width, kept + margin + (exclude ? 1 : 0));
+    found.forEach((list, i) => {
+      const query = block.subarray(i * width, (i + 1) * width);
+      const without = exclude?.[start + i] ?? -1;
+      const refined = refineCandidates(bank, query, list, kept, { exclude: without });
+      const neighbours = refined.exact ? refined.neighbours : plainSearch(bank, query, width, kept, without);
+      neighbours.forEach(({ index, similarity }, slot) => {
+        indices[(start + i) * kept + slot] = index;
+        similarities[(start + i) * kept + slot] = similarity;
       });
-    }
-  } finally {
-    for (const program of programs.values()) await program.release();
+    });
   }
   return { count: kept, indices, similarities };
 }
@@ -122,8 +153,7 @@ function plainSearch(
 
 /** The device's `count` best rows for each query of a block, over all blocks of the bank. */
 async function candidates(
-  runtime: Runtime,
-  programs: Map<string, Program>,
+  programs: ProgramCache,
   bank: Float32Array,
   queries: Float32Array,
   width: number,
@@ -135,9 +165,7 @@ async function candidates(
     const block = bank.subarray(start * width, (start + rowBlock) * width);
     const rows = block.length / width;
     const taken = Math.min(count, rows);
-    const key = `${total}/${rows}`;
-    const program = programs.get(key) ?? (await runtime.load(neighbourGraph(total, rows, width, taken)));
-    programs.set(key, program);
+    const program = await programs(total, rows, width, taken);
     const outputs = await program.run({
       queries: floats(queries, [total, width]),
       bank: floats(block, [rows, width]),

@@ -1,3 +1,4 @@
+import type { Dirent } from "node:fs";
 import { opendir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { CoreError } from "../util/errors.ts";
@@ -58,7 +59,7 @@ async function openFolder(
   folder: string,
   inner: string,
   skipped: { path: string; reason: string }[],
-): Promise<AsyncIterable<import("node:fs").Dirent> | []> {
+): Promise<AsyncIterable<Dirent> | []> {
   try {
     return await opendir(join(folder, inner), { bufferSize: 256 });
   } catch (cause) {

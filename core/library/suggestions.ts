@@ -5,7 +5,7 @@ import { corruptRow, count, flag, integer, json, share } from "./rows.ts";
 
 // An image that has an annotation by now needs no suggestion; its row stays, so that undo brings it back.
 const open = "NOT EXISTS (SELECT 1 FROM annotations WHERE annotations.image_id = suggestions.image_id)";
-const following = "confidence <= :confidence AND (confidence < :confidence OR image_id >= :imageId)";
+const following = "confidence <= :confidence AND (confidence < :confidence OR image_id > :imageId)";
 
 export const suggestionStatements = {
   byConfidence: `SELECT * FROM suggestions WHERE model_id = :modelId AND ${following} AND ${open}

@@ -76,7 +76,7 @@ export interface Operation {
 export interface ModelProvenance {
   /** File or URL, or `random` for weights that were never trained. */
   readonly source: string;
-  /** Format it was read from: `dino-pth`, `dino-checkpoint`, `huggingface`, `timm`, `onnx`, `random`. */
+  /** Format it was read from: `dino-pth`, `dino-checkpoint`, `huggingface`, `timm`, `dinoscope`, `onnx`, `random`. */
   readonly format: string;
   /** SHA-256 of the file it was read from, in hex. */
   readonly sourceHash: string | null;

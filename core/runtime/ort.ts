@@ -1,7 +1,7 @@
 import { InferenceSession, Tensor, listSupportedBackends } from "onnxruntime-node";
 import { encodeOnnx } from "../graph/onnx.ts";
 import { CoreError } from "../util/errors.ts";
-import type { DeviceName, Program, ProgramSource, Runtime, TensorData, Tensors } from "./runtime.ts";
+import type { DeviceName, Program, ProgramSource, Runtime, TensorData } from "./runtime.ts";
 
 /** Devices that onnxruntime can run on. */
 export type OrtDevice = Exclude<DeviceName, "tfjs">;
@@ -41,7 +41,7 @@ async function loadProgram(device: OrtDevice, source: ProgramSource, options: Or
       const results = await session.run(feeds);
       return Object.fromEntries(
         Object.entries(results).map(([name, tensor]) => [name, fromOrt(name, tensor)]),
-      ) as Tensors;
+      );
     },
     release: () => session.release(),
   };

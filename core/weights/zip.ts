@@ -4,7 +4,7 @@ import { CoreError } from "../util/errors.ts";
 import type { OpenFile } from "./files.ts";
 
 /** A checkpoint has an entry per tensor: a few thousand. */
-const mostEntries = 100_000;
+const mostEntries = 20_000;
 
 /** An archive whose list of entries was read and checked. */
 export interface Archive {

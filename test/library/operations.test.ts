@@ -254,7 +254,7 @@ describe("any sequence of changes, undo, redo and reopening", () => {
     const folder = temporaryFolder();
     let run = 0;
     fc.assert(
-      fc.property(fc.array(command, { minLength: 1, maxLength: 40 }), (commands) => {
+      fc.property(fc.array(command, { minLength: 1, maxLength: 40, size: "max" }), (commands) => {
         const place = join(folder, String(run++));
         let library: Library = openLibrary(place, { mode: "write" });
         try {
@@ -302,7 +302,7 @@ describe("any sequence of changes, undo, redo and reopening", () => {
           library.close();
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 });
