@@ -2,8 +2,9 @@
  * The composition root: opens a library, keeps an engine for it, and offers what people do with it. The terminal and the
  * server use the same app.
  */
+import { resolve } from "node:path";
 import type { DeviceReport, ExportFormat, WantedDevice } from "./engine/protocol.ts";
-import { createEngine } from "./engine/supervisor.ts";
+import { createEngine, type Engine } from "./engine/supervisor.ts";
 import { embedImages, modelFile } from "./jobs/embed.ts";
 import { evaluateNeighbours, type EvaluateOptions } from "./jobs/evaluate.ts";
 import { ingestFolder } from "./jobs/ingest.ts";
@@ -14,10 +15,10 @@ import type { Watch, Workplace } from "./jobs/run.ts";
 import { searchImages } from "./jobs/search.ts";
 import { suggestLabels, type SuggestOptions } from "./jobs/suggest.ts";
 import { countEmbeddings } from "./library/embeddings.ts";
-import { countImages, imagesByIds } from "./library/images.ts";
+import { countImages, imagesByIds, imagesOfSource } from "./library/images.ts";
 import { labelTree, listLabels, type LabelNode } from "./library/labels.ts";
 import { listModels } from "./library/models.ts";
-import { openLibrary } from "./library/open.ts";
+import { openLibrary, type ReadLibrary } from "./library/open.ts";
 import { history, redo, undo } from "./library/operations.ts";
 import { listSources } from "./library/sources.ts";
 import { listSuggestions } from "./library/suggestions.ts";
@@ -34,71 +35,106 @@ import type {
 import type { Model, Operation } from "./rpc/records.ts";
 import { CoreError } from "./util/errors.ts";
 
-export interface AppOptions {
-  /** The library's folder; made when it is not there. */
-  readonly folder: string;
-  /** What this process is, for whoever finds the library locked: `dinoscope embed`. */
-  readonly holder: string;
-}
-
 /** Settings of a command that runs a model, filled in by whoever asks. */
 export interface ModelChoice {
   readonly model?: string | undefined;
   readonly device: WantedDevice;
 }
 
-/** Everything that people do with one library. */
-export interface App {
+/** A picture file that could not be read, and why. */
+export interface UnreadablePicture {
+  readonly folder: string;
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** What people look at in one library. Nothing of it writes there, so it works while another process does. */
+export interface Viewer {
   readonly folder: string;
   status(): LibraryStatus;
+  /** Picture files that could not be read, source by source. */
+  unreadable(): Iterable<UnreadablePicture>;
+  models(): Model[];
+  exportModel(name: string | undefined, format: ExportFormat, destination: string): Promise<readonly string[]>;
+  /** Images similar to a picture: a file, or an image of the library by its number (`207` or `#207`). */
+  search(picture: string, choice: ModelChoice & { count: number }): Promise<SearchHit[]>;
+  labels(): readonly LabelNode[];
+  /** Suggestions of a model, most certain first, in pages. */
+  suggestions(model: Model, page: { limit: number; after?: ShownSuggestion | undefined }): ShownSuggestion[];
+  history(limit: number): Operation[];
+  close(): Promise<void>;
+}
+
+/** Everything that people do with one library. */
+export interface App extends Viewer {
   add(
     folder: string,
     options: { labelsFromFolders: boolean },
     watch?: Watch,
   ): Promise<IngestSummary & { labels: LabelsSummary | null }>;
-  models(): Model[];
   importModel(path: string, options: ImportOptions): Promise<Model>;
   createModel(name: string, model: NewModel): Promise<Model>;
   downloadModel(name: string, settings: DownloadSettings, watch?: Watch): Promise<Model>;
-  exportModel(name: string | undefined, format: ExportFormat, destination: string): Promise<readonly string[]>;
   embed(choice: ModelChoice & { imageSize?: number | undefined }, watch?: Watch): Promise<EmbedSummary>;
-  search(picture: string, choice: ModelChoice & { count: number }): Promise<SearchHit[]>;
-  labels(): readonly LabelNode[];
   importLabels(file: string, signal?: AbortSignal): Promise<LabelsSummary>;
   suggest(choice: ModelChoice & Omit<SuggestOptions, "device">, watch?: Watch): Promise<SuggestSummary>;
-  /** Suggestions of a model, most certain first, in pages. */
-  suggestions(model: Model, page: { limit: number; after?: ShownSuggestion | undefined }): ShownSuggestion[];
   evaluate(choice: ModelChoice & Omit<EvaluateOptions, "device">, watch?: Watch): Promise<EvaluateSummary>;
   undo(): Operation | null;
   redo(): Operation | null;
-  history(limit: number): Operation[];
-  close(): Promise<void>;
+}
+
+/** Opens a library to look at. Throws what `openLibrary` throws for reading, `library-missing` among it. */
+export function openViewer(folder: string): Viewer {
+  return viewerOf(openLibrary(folder, { mode: "read" }), createEngine());
+}
+
+export interface AppOptions {
+  readonly folder: string;
+  /** What this process is, for whoever finds the library locked: `dinoscope embed`. */
+  readonly holder: string;
+  /** Refuses a folder without a library (`library-missing`) instead of making one there. */
+  readonly mustExist?: boolean;
 }
 
 /** Opens a library for writing. Throws what `openLibrary` throws, `library-locked` among it. */
-export function openApp({ folder, holder }: AppOptions): App {
+export function openApp({ folder, holder, mustExist = false }: AppOptions): App {
+  if (mustExist) refuseMissing(folder);
   const library = openLibrary(folder, { mode: "write", holder });
   const { db } = library;
   const engine = createEngine();
   const workplace: Workplace = { library, engine };
-
-  const shown = (suggestions: ReturnType<typeof listSuggestions>): ShownSuggestion[] => {
-    const labels = new Map(listLabels(db).map((label) => [label.id, label]));
-    const ids = suggestions.flatMap(({ imageId, voters }) => [imageId, ...voters.map((voter) => voter.imageId)]);
-    const images = new Map(imagesByIds(db, [...new Set(ids)]).map((image) => [image.id, image]));
-    return suggestions.flatMap((suggestion) => {
-      const image = images.get(suggestion.imageId);
-      const label = labels.get(suggestion.labelId);
-      if (image === undefined || label === undefined) return [];
-      const voters = suggestion.voters.map((voter) => ({
-        ...voter,
-        path: images.get(voter.imageId)?.path ?? "",
-        label: labels.get(voter.labelId)?.name ?? "",
-      }));
-      return [{ ...suggestion, voters, image, label: label.name }];
-    });
+  return {
+    ...viewerOf(library, engine),
+    add: async (source, { labelsFromFolders }, watch = {}) => {
+      const summary = await ingestFolder(workplace, source, watch);
+      return { ...summary, labels: labelsFromFolders ? labelFromFolders(library, summary.source) : null };
+    },
+    importModel: (path, options) => importModel(workplace, path, options),
+    createModel: (name, model) => createModel(workplace, name, model),
+    downloadModel: (name, settings, watch) => downloadModel(workplace, name, settings, watch),
+    embed: ({ model, device, imageSize }, watch) => {
+      const chosen = findModel(db, model);
+      return embedImages(workplace, modelAtSize(workplace, chosen, imageSize ?? chosen.imageSize), { device }, watch);
+    },
+    importLabels: (file, signal) => importLabels(library, file, signal),
+    suggest: ({ model, ...options }, watch) => suggestLabels(workplace, findModel(db, model), options, watch),
+    evaluate: ({ model, ...options }, watch) => evaluateNeighbours(workplace, findModel(db, model), options, watch),
+    undo: () => undo(db),
+    redo: () => redo(db),
   };
+}
 
+/** Only `library-missing` counts here: whatever else is wrong, opening for writing mends it or says it. */
+function refuseMissing(folder: string): void {
+  try {
+    openLibrary(folder, { mode: "read" }).close();
+  } catch (error) {
+    if (error instanceof CoreError && error.code === "library-missing") throw error;
+  }
+}
+
+function viewerOf(library: ReadLibrary, engine: Engine): Viewer {
+  const { db } = library;
   return {
     folder: library.folder,
     status: () => ({
@@ -112,40 +148,50 @@ export function openApp({ folder, holder }: AppOptions): App {
       })),
       labels: listLabels(db).length,
     }),
-    add: async (source, { labelsFromFolders }, watch = {}) => {
-      const summary = await ingestFolder(workplace, source, watch);
-      return { ...summary, labels: labelsFromFolders ? labelFromFolders(library, summary.source) : null };
+    unreadable: function* () {
+      for (const { id, folder } of listSources(db)) {
+        for (const { path, problem, missingSince } of imagesOfSource(db, id)) {
+          if (problem !== null && missingSince === null) yield { folder, path, reason: problem.message };
+        }
+      }
     },
     models: () => listModels(db),
-    importModel: (path, options) => importModel(workplace, path, options),
-    createModel: (name, model) => createModel(workplace, name, model),
-    downloadModel: (name, settings, watch) => downloadModel(workplace, name, settings, watch),
     exportModel: (name, format, destination) => {
       const model = modelFile(library.folder, findModel(db, name));
-      return engine.call("exportModel", { model, format, destination });
-    },
-    embed: ({ model, device, imageSize }, watch) => {
-      const chosen = findModel(db, model);
-      return embedImages(workplace, modelAtSize(workplace, chosen, imageSize ?? chosen.imageSize), { device }, watch);
+      return engine.call("exportModel", { model, format, destination: resolve(destination) });
     },
     search: (picture, { model, device, count }) => {
-      const asked = /^#\d+$/.test(picture) ? { imageId: Number(picture.slice(1)) } : { file: picture };
-      return searchImages(workplace, findModel(db, model), asked, { device, count });
+      const id = /^#?(\d+)$/.exec(picture)?.[1];
+      const asked = id === undefined ? { file: picture } : { imageId: Number(id) };
+      return searchImages({ library, engine }, findModel(db, model), asked, { device, count });
     },
     labels: () => labelTree(db),
-    importLabels: (file, signal) => importLabels(library, file, signal),
-    suggest: ({ model, ...options }, watch) => suggestLabels(workplace, findModel(db, model), options, watch),
     suggestions: (model, { limit, after }) =>
-      shown(listSuggestions(db, model.id, { limit, ...(after === undefined ? {} : { after }) })),
-    evaluate: ({ model, ...options }, watch) => evaluateNeighbours(workplace, findModel(db, model), options, watch),
-    undo: () => undo(db),
-    redo: () => redo(db),
+      shown(db, listSuggestions(db, model.id, { limit, ...(after === undefined ? {} : { after }) })),
     history: (limit) => history(db, limit),
     close: async () => {
       await engine.close();
       library.close();
     },
   };
+}
+
+/** Suggestions with the images and names that they speak of. */
+function shown(db: ReadLibrary["db"], suggestions: ReturnType<typeof listSuggestions>): ShownSuggestion[] {
+  const labels = new Map(listLabels(db).map((label) => [label.id, label]));
+  const ids = suggestions.flatMap(({ imageId, voters }) => [imageId, ...voters.map((voter) => voter.imageId)]);
+  const images = new Map(imagesByIds(db, [...new Set(ids)]).map((image) => [image.id, image]));
+  return suggestions.flatMap((suggestion) => {
+    const image = images.get(suggestion.imageId);
+    const label = labels.get(suggestion.labelId);
+    if (image === undefined || label === undefined) return [];
+    const voters = suggestion.voters.map((voter) => ({
+      ...voter,
+      path: images.get(voter.imageId)?.path ?? "",
+      label: labels.get(voter.labelId)?.name ?? "",
+    }));
+    return [{ ...suggestion, voters, image, label: label.name }];
+  });
 }
 
 /** Devices that a self-test tries, in the order in which they are chosen. */

@@ -1,28 +1,28 @@
-import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { InvalidArgumentError, type Command } from "commander";
-import { openApp, type App } from "../app.ts";
-import { CoreError } from "../util/errors.ts";
+import { openApp, openViewer, type App, type Viewer } from "../app.ts";
+import { errorRecord } from "../util/errors.ts";
 import { createOutput, type Output } from "./output.ts";
+import { watchForStops } from "./stops.ts";
 
 /** What every command gets beside its own options. */
 export interface Context {
   readonly output: Output;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
-  readonly folder: string;
-  /** The app on the library that --library names; opened at the first use. */
-  readonly app: () => App;
+  /** The library that --library names, to read: works while another process writes it. Opened at the first use. */
+  readonly viewer: () => Viewer;
+  /** The same to write; with `create` it is made where there is none. */
+  readonly app: (options?: { readonly create: boolean }) => App;
   /** For jobs: stop signal and progress. */
   readonly watch: { readonly signal: AbortSignal; readonly onProgress: Output["progress"] };
 }
 
-/** Exit codes: 130 is what shells expect of a program that Ctrl-C ended. */
-const exitFailed = 1;
-const exitStopped = 130;
+/** Exit codes of commands that failed. One that a signal stopped ends with 128 and the signal's number. */
+export const exitCodes = { failed: 1, usage: 2 } as const;
 
 /** Options that stand before or behind any command. */
-export interface GlobalOptions {
+interface GlobalOptions {
   readonly library: string;
   readonly json?: boolean;
 }
@@ -34,42 +34,42 @@ export interface GlobalOptions {
 export async function run(command: Command, work: (context: Context) => Promise<void>): Promise<void> {
   const { library, json = false } = command.optsWithGlobals<GlobalOptions>();
   const output = createOutput(json);
-  const controller = new AbortController();
-  const stop = (): void => {
-    if (controller.signal.aborted) process.exit(exitStopped);
-    output.settle();
-    if (!json) process.stderr.write("Stopping; press Ctrl-C again to end at once.\n");
-    controller.abort(new CoreError("stopped", "Stopped.", { hint: "Run the same command again to go on." }));
-  };
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
-  let app: App | undefined;
+  const stops = watchForStops(output);
+  const { signal } = stops;
   const folder = resolve(library);
-  const { signal } = controller;
+  let viewer: Viewer | undefined;
+  let app: App | undefined;
   try {
     await work({
       output,
       signal,
-      folder,
-      app: () => (app ??= openApp({ folder, holder: `dinoscope ${command.name()}` })),
+      viewer: () => (viewer ??= openViewer(folder)),
+      app: ({ create } = { create: false }) =>
+        (app ??= openApp({ folder, holder: `dinoscope ${command.name()}`, mustExist: !create })),
       watch: { signal, onProgress: output.progress },
     });
-  } catch (error) {
-    process.exitCode = signal.aborted ? exitStopped : exitFailed;
-    output.error(signal.aborted ? signal.reason : error);
+  } catch (thrown) {
+    const error: unknown = signal.aborted ? signal.reason : thrown;
+    process.exitCode = stops.exitCode() ?? exitCodeOf(error);
+    if (!stops.unread()) output.error(error);
   } finally {
     output.settle();
+    await viewer?.close();
     await app?.close();
-    process.off("SIGINT", stop);
-    process.off("SIGTERM", stop);
+    stops.end();
   }
+}
+
+/** An option that only the work itself could judge is a mistake of usage all the same. */
+function exitCodeOf(error: unknown): number {
+  return errorRecord(error).code === "option-invalid" ? exitCodes.usage : exitCodes.failed;
 }
 
 /** A parser for whole numbers in a range, for commander. */
 export function whole(low: number, high: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (Number.isInteger(value) && value >= low && value <= high) return value;
+    if (text.trim() !== "" && Number.isInteger(value) && value >= low && value <= high) return value;
     throw new InvalidArgumentError(`Wanted a whole number from ${low} to ${high}.`);
   };
 }
@@ -85,6 +85,3 @@ export function above(low: number, high: number): (text: string) => number {
 
 /** Names that --device takes. */
 export const deviceNames = ["auto", "cuda", "webgpu", "directml", "coreml", "cpu"] as const;
-
-/** Cores, for reports. */
-export const cores = availableParallelism();

@@ -2,11 +2,13 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, extname } from "node:path";
+import { createGraph } from "../graph/graph.ts";
 import { encodeOnnx } from "../graph/onnx.ts";
+import { input } from "../graph/value.ts";
 import { namedArchitecture, type Architecture } from "../nn/architecture.ts";
-import { embeddingGraph } from "../nn/embedding-graph.ts";
+import { constantWeights, embeddingGraph } from "../nn/embedding-graph.ts";
 import { initialWeights } from "../nn/initial-weights.ts";
-import { patchGrid } from "../nn/vision-transformer.ts";
+import { patchGrid, visionTransformer } from "../nn/vision-transformer.ts";
 import type { Program, Runtime } from "../runtime/runtime.ts";
 import { readCheckpoint } from "../weights/checkpoint.ts";
 import { exportWeights } from "../weights/export.ts";
@@ -99,6 +101,9 @@ function embeddingSize({ grid, patch }: Architecture): number {
   return native > 224 && 224 % patch === 0 ? 224 : native;
 }
 
+/** What an ONNX export gives: all tokens after the last norm, attention of the last block, the CLS token by itself. */
+const exported = ["cls", "tokens", "attention"] as const;
+
 /** See `exportModel` in protocol.ts. */
 export const exportModel: Method<"exportModel"> = async ({ model, format, destination }) => {
   if (model.kind === "onnx") {
@@ -110,15 +115,14 @@ export const exportModel: Method<"exportModel"> = async ({ model, format, destin
   if (format !== "onnx") {
     return (await exportWeights(weights, architecture, destination, format)).map(({ path }) => path);
   }
-  const graph = embeddingGraph(architecture, weights, {
-    height: model.imageSize,
-    width: model.imageSize,
-    outputs: ["cls", "tokens", "attention"],
-  });
+  const pixels = input("pixel_values", ["batch", 3, model.imageSize, model.imageSize]);
+  const { cls, tokens, attention } = visionTransformer(architecture, constantWeights(weights), pixels, exported);
+  // The names that Hugging Face's exporters and transformers.js use, and ours for what they do not have.
+  const graph = createGraph("vision_transformer", { last_hidden_state: tokens, attention, cls });
   await mkdir(dirname(destination), { recursive: true });
   await writeWhole(destination, [
     encodeOnnx(graph, {
-      "dinoscope.input": "pixels: RGB / 255, minus mean 0.485 0.456 0.406, over 0.229 0.224 0.225",
+      "dinoscope.input": "pixel_values: RGB / 255, minus mean 0.485 0.456 0.406, over 0.229 0.224 0.225",
       "dinoscope.architecture": JSON.stringify(architecture),
     }),
   ]);

@@ -62,6 +62,9 @@ export function createNeighbours(devices: Devices): {
     nearest: ({ bank: name, queries, count, exclude, device }) => {
       const found = turn.then(async () => {
         const bank = requireBank(banks, name);
+        if (bank.filled * bank.width !== bank.values.length) {
+          throw new CoreError("bank-mismatch", `Only ${bank.filled} rows of the bank ${name} were loaded.`);
+        }
         return search(cacheOf(await devices.runtime(device)), bank.values, queries, bank.width, count, exclude);
       });
       turn = found.catch(() => {});

@@ -71,13 +71,12 @@ export function createEngine(): Engine {
       const tail = log.trim().split("\n").at(-1);
       failAll(new CoreError("engine-crashed", `The engine ended (${how})${tail ? `: ${tail}` : ""}.`));
     };
-    started.on("error", (error) => gone(error.message));
-    started.on("exit", (code, signal) => {
-      const how = signal ?? `exit code ${code}`;
-      // What it said last is on standard error, which may not have been read to its end yet.
-      if (started.stderr === null || started.stderr.readableEnded) gone(how);
-      else started.stderr.once("end", () => gone(how));
+    started.on("error", (error) => {
+      started.kill("SIGKILL");
+      gone(error.message);
     });
+    // Not 'exit': what the engine said last is on standard error, which has been read to its end only when this comes.
+    started.on("close", (code, signal) => gone(signal ?? `exit code ${code}`));
     return started;
   };
 
@@ -103,11 +102,15 @@ export function createEngine(): Engine {
       if (running === undefined) return;
       child = undefined;
       failAll(new CoreError("engine-closed", "The engine was closed."));
+      if (running.exitCode !== null || running.signalCode !== null) return;
       await new Promise<void>((resolve) => {
-        running.once("exit", () => resolve());
-        running.disconnect();
         // session.run blocks its thread: an engine in the middle of one does not notice the closed channel.
-        setTimeout(() => running.kill("SIGKILL"), 2000).unref();
+        const impatience = setTimeout(() => running.kill("SIGKILL"), 2000);
+        running.once("exit", () => {
+          clearTimeout(impatience);
+          resolve();
+        });
+        if (running.connected) running.disconnect();
       });
     },
   };

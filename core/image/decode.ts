@@ -78,7 +78,6 @@ export async function decodePixels(
   shape: (pipeline: Sharp) => Sharp,
 ): Promise<Pixels> {
   const options: SharpOptions = { failOn: "error", limitInputPixels: limits.maxPixels };
-  const release = await decodeBudget.take(decodeMemory(picture.format, picture.header));
   const pipeline = shape(sharp(picture.bytes, options))
     // Named last: the order of calls makes sharp turn the small picture instead of the large one.
     .autoOrient()
@@ -88,6 +87,7 @@ export async function decodePixels(
     .timeout({ seconds: Math.max(1, Math.ceil(limits.timeoutSeconds)) });
   // sharp takes 16-bit colours with a profile through Display P3 and leaves them there unless told the way out.
   if (picture.deepWithProfile) pipeline.withIccProfile("srgb");
+  const release = await decodeBudget.take(decodeMemory(picture.format, picture.header));
   const decoding = pipeline.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
   // The memory is free when libvips has ended, which may be after the time is up.
   decoding.then(release, release);

@@ -80,6 +80,8 @@ export async function preparePictures(
 async function encodeThumbnail({ data, width, height }: Pixels): Promise<Uint8Array> {
   const encoded = await sharp(data, { raw: { width, height, channels: 3 } })
     .webp({ quality: 80, effort: 2 })
-    .toUint8Array();
-  return encoded.data;
+    .toBuffer();
+  // A copy of its own, which can be moved to another thread. sharp's toUint8Array would give one too, but in 0.35.5 every
+  // call leaves the process some 25 KB larger.
+  return new Uint8Array(encoded);
 }

@@ -74,7 +74,8 @@ async function readColumn(
 
 /**
  * Ids for label names: those of the library where it has the label, negative ones for the rest, which are then never
- * voted for. New fine labels are added to `coarseOf`.
+ * voted for. A name without the one above it is that of the library's only label of this name, at whatever level. New
+ * fine labels are added to `coarseOf`.
  */
 function createNames(
   labels: ReturnType<typeof listLabels>,
@@ -88,5 +89,10 @@ function createNames(
     if (parentId !== null) coarseOf.set(id, parentId);
     return id;
   };
-  return (label, coarse) => idOf(label, coarse === null ? null : idOf(coarse, null));
+  const byName = Map.groupBy(labels, ({ name }) => name);
+  return (label, coarse) => {
+    if (coarse !== null) return idOf(label, idOf(coarse, null));
+    const [only, ...others] = byName.get(label) ?? [];
+    return only !== undefined && others.length === 0 ? only.id : idOf(label, null);
+  };
 }

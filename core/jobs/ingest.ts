@@ -1,12 +1,13 @@
-import { access } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { countImages, imagesByContentHash, imagesOfSource, type ImageFile } from "../library/images.ts";
+import { countImages, imagesOfSource } from "../library/images.ts";
 import { markFound, markMissing, relinkImages, upsertImages, type NewImage } from "../library/image-changes.ts";
-import { ensureSource, listSources } from "../library/sources.ts";
+import { ensureSource } from "../library/sources.ts";
 import { putThumbnails } from "../library/thumbnails.ts";
 import type { Image, Source } from "../rpc/records.ts";
 import type { IngestSummary } from "../rpc/api.ts";
 import type { PictureOutcome, PreparedPicture } from "../engine/protocol.ts";
+import { crashedPicture, planIngest, type IngestPlan } from "./ingest-plan.ts";
+import { findMoves, placeOf, pushedOut } from "./moves.ts";
 import { batchSize, pipeBatches, slices } from "./pipeline.ts";
 import { runJob, type RunningJob, type Watch, type Workplace } from "./run.ts";
 import { scanFolder, type ScannedFile } from "./scan.ts";
@@ -14,126 +15,127 @@ import { scanFolder, type ScannedFile } from "./scan.ts";
 /** Longer side of thumbnails in pixels: sharp at the grid's largest size, about 10 kB each. */
 export const thumbnailSize = 256;
 
-/** Problems of files that were never meant as pictures: counted, not kept. */
+/** The problem of a file whose content is of no kind that is taken in. */
 const notAPicture = "picture-format";
 
 /** Endings that say "picture": such a file that cannot be read is kept with its reason, so that the user sees it. */
 const pictureEnding =
   /\.(jpe?g|jpe|jfif|png|apng|webp|avif|gif|tiff?|heic|heif|hif|bmp|dib|ico|jp2|j2k|jpx|jxl|svg|psd|tga|exr|hdr|dng|cr2|cr3|nef|arw|raf|orf|rw2|p[bgpn]m)$/i;
 
+/** Files stored in one transaction at the end. */
+const storeSlice = 1000;
+
 /**
  * Brings the library up to date with a folder: new and changed files are read, moved and renamed ones found again by
- * content, deleted ones marked. Files whose size and time are as before are not opened. Throws `source-missing`.
+ * content, deleted ones marked. Images whose file has its size and time as before are not opened, unless their thumbnail
+ * is gone from the cache. Throws `source-missing`.
  */
 export async function ingestFolder(workplace: Workplace, folder: string, watch: Watch = {}): Promise<IngestSummary> {
   return runJob(workplace, "ingest", { folder: resolve(folder) }, watch, async (job) => {
-    const { library } = workplace;
+    const { db, thumbnails } = workplace.library;
     const started = performance.now();
-    const scanned = job.phase("scanning", 0);
-    const scan = await scanFolder(resolve(folder), job.signal, scanned);
-    const source = ensureSource(library.db, resolve(folder));
-    const plan = compare(scan.files, imagesOfSource(library.db, source.id));
-    markMissing(library.db, plan.gone);
-    markFound(library.db, plan.found);
-
-    const counts = { added: 0, changed: 0, moved: 0, failed: 0, ignored: 0 };
-    await readFiles(workplace, job, source, plan, (outcome) => counts[outcome]++);
+    const scan = await scanFolder(resolve(folder), job.signal, job.phase("scanning", 0));
+    const source = ensureSource(db, resolve(folder));
+    const plan = planIngest(scan, imagesOfSource(db, source.id), thumbnails);
+    markMissing(db, plan.gone);
+    markFound(db, plan.found);
+    const counts = await readFiles(workplace, job, source, plan);
     return {
       source,
       ...counts,
-      unchanged: plan.unchanged,
-      missing: countImages(library.db, source.id).missing,
+      unchanged: plan.unchanged + counts.unchanged,
+      missing: countImages(db, source.id).missing,
       skipped: scan.skipped,
       durationMs: performance.now() - started,
     };
   });
 }
 
-interface Plan {
-  readonly toRead: readonly ScannedFile[];
-  /** Ids of images whose file is not there any more. */
-  readonly gone: readonly number[];
-  /** Ids of missing images whose file is back, as it was. */
-  readonly found: readonly number[];
-  readonly unchanged: number;
-  /** Paths that the library knew before. */
-  readonly known: ReadonlySet<string>;
-}
-
-/** What to do, from the files that are there and the images that were known. */
-function compare(files: ReadonlyMap<string, ScannedFile>, known: Iterable<ImageFile>): Plan {
-  const gone: number[] = [];
-  const found: number[] = [];
-  const current = new Set<string>();
-  const paths = new Set<string>();
-  for (const image of known) {
-    paths.add(image.path);
-    const file = files.get(image.path);
-    if (file === undefined) {
-      gone.push(image.id);
-    } else if (file.byteSize === image.byteSize && file.modifiedAt === image.modifiedAt) {
-      current.add(image.path);
-      if (image.missingSince !== null) found.push(image.id);
-    }
-  }
-  const toRead = [...files.values()].filter(({ path }) => !current.has(path));
-  return { toRead, gone, found, unchanged: current.size, known: paths };
-}
-
-type FileOutcome = "added" | "changed" | "moved" | "failed" | "ignored";
+type Counts = Record<"added" | "changed" | "moved" | "unchanged" | "failed" | "ignored", number>;
 
 /** Decodes files in the engine and stores what came out, a batch a transaction. */
 async function readFiles(
   { library, engine }: Workplace,
   job: RunningJob,
   source: Source,
-  plan: Plan,
-  count: (outcome: FileOutcome) => void,
-): Promise<void> {
-  const report = job.phase("reading pictures", plan.toRead.length);
+  { toRead, known }: IngestPlan,
+): Promise<Counts> {
+  const { db, thumbnails } = library;
+  const counts: Counts = { added: 0, changed: 0, moved: 0, unchanged: 0, failed: 0, ignored: 0 };
+  /** Files at known paths that hold something else now: what their images held may still turn up in a later batch. */
+  const waiting: NewImage[] = [];
+  /** The images of those paths, by id, until their content is found elsewhere. */
+  const left = new Set<number>();
+  const ownerAt = ({ path }: NewImage) => {
+    const owner = known.get(path);
+    return owner !== undefined && left.has(owner.id) ? owner : undefined;
+  };
+  const store = (images: readonly NewImage[], moves: ReadonlyMap<NewImage, Image>): void => {
+    for (const slice of slices(images, storeSlice)) upsertImages(db, slice);
+    for (const image of images) {
+      const before = known.get(image.path);
+      if (moves.has(image)) counts.moved++;
+      else if (before !== undefined && before.contentHash === image.contentHash) counts.unchanged++;
+      else if (image.problem !== null) counts.failed++;
+      else if (before !== undefined) counts.changed++;
+      else counts.added++;
+    }
+    for (const { id } of moves.values()) left.delete(id);
+  };
+
+  const report = job.phase("reading pictures", toRead.length);
   let done = 0;
   report(0);
   await pipeBatches(
-    slices(plan.toRead, batchSize),
+    slices(toRead, batchSize),
     (batch) => {
       const paths = batch.map(({ path }) => join(source.folder, path));
       return engine.call("preparePictures", { paths, thumbnailSize });
     },
     async (batch, outcomes) => {
-      const { db, thumbnails } = library;
       // Thumbnails first: a cache with too much in it is whole, an image without its thumbnail is not.
-      putThumbnails(
-        thumbnails,
-        outcomes.flatMap((outcome) =>
-          outcome.ok ? [{ contentHash: outcome.value.contentHash, webp: outcome.value.thumbnail }] : [],
-        ),
-      );
-      const images: NewImage[] = [];
+      putThumbnails(thumbnails, outcomes.flatMap(thumbnailOf));
+      const settled: NewImage[] = [];
       batch.forEach((file, i) => {
         const outcome = outcomes[i];
-        if (outcome === undefined) return;
+        // A file that went away since the scan says nothing: the next scan tells.
+        if (outcome === undefined || (!outcome.ok && outcome.problem.code === "enoent")) return;
         const image = newImage(source, file, outcome);
-        if (image.problem?.code === notAPicture && !pictureEnding.test(file.path)) count("ignored");
-        else images.push(image);
+        const before = known.get(image.path);
+        if (before === undefined && isIgnored(image)) {
+          counts.ignored++;
+        } else if (before !== undefined && before.contentHash !== image.contentHash) {
+          waiting.push(image);
+          left.add(before.id);
+        } else {
+          settled.push(image);
+        }
       });
-      const moves = await findMoves(library.db, source, images);
+      const moves = await findMoves(db, settled, left);
       relinkImages(
         db,
-        [...moves].map(([image, id]) => ({ id, sourceId: source.id, path: image.path, modifiedAt: image.modifiedAt })),
+        [...moves].map(([file, { id }]) => ({ ...file, id })),
       );
-      upsertImages(
-        db,
-        images.filter((image) => !moves.has(image)),
-      );
-      for (const image of images) {
-        if (moves.has(image)) count("moved");
-        else if (image.problem !== null) count("failed");
-        else count(plan.known.has(image.path) ? "changed" : "added");
-      }
+      store(settled, moves);
       report((done += batch.length));
     },
     job.signal,
   );
+
+  const moves = await findMoves(db, waiting, left);
+  const pushed = pushedOut(moves, ownerAt);
+  relinkImages(db, [...[...moves].map(([file, { id }]) => ({ ...file, id })), ...pushed]);
+  const places = new Set(waiting.map(placeOf));
+  markMissing(
+    db,
+    pushed.filter((move) => !places.has(placeOf(move))).map(({ id }) => id),
+  );
+  store(waiting, moves);
+  return counts;
+}
+
+function thumbnailOf(outcome: PictureOutcome<PreparedPicture>): { contentHash: string; webp: Uint8Array }[] {
+  return outcome.ok ? [{ contentHash: outcome.value.contentHash, webp: outcome.value.thumbnail }] : [];
 }
 
 function newImage(source: Source, file: ScannedFile, outcome: PictureOutcome<PreparedPicture>): NewImage {
@@ -147,43 +149,8 @@ function newImage(source: Source, file: ScannedFile, outcome: PictureOutcome<Pre
   return { ...place, contentHash, format, width, height, perceptualHash, problem: null };
 }
 
-/**
- * For each file that holds what an image held whose own file is gone: that image's id. Each image moves once, so of two
- * copies one takes over the row and the other is new.
- */
-async function findMoves(
-  db: Workplace["library"]["db"],
-  source: Source,
-  images: readonly NewImage[],
-): Promise<Map<NewImage, number>> {
-  const hashes = images.flatMap(({ contentHash }) => (contentHash === null ? [] : [contentHash]));
-  const byHash = Map.groupBy(imagesByContentHash(db, hashes), ({ contentHash }) => contentHash);
-  const folders = new Map(listSources(db).map(({ id, folder }) => [id, folder]));
-  const moves = new Map<NewImage, number>();
-  const taken = new Set<number>();
-  for (const image of images) {
-    const candidates = image.contentHash === null ? [] : (byHash.get(image.contentHash) ?? []);
-    if (candidates.some(({ sourceId, path }) => sourceId === source.id && path === image.path)) continue;
-    for (const candidate of candidates) {
-      if (taken.has(candidate.id) || !(await isGone(candidate, source, folders))) continue;
-      taken.add(candidate.id);
-      moves.set(image, candidate.id);
-      break;
-    }
-  }
-  return moves;
-}
-
-/** Whether an image's file is gone. Of other sources, which this scan has not seen, the disk is asked. */
-async function isGone(image: Image, source: Source, folders: ReadonlyMap<number, string>): Promise<boolean> {
-  if (image.missingSince !== null) return true;
-  const folder = folders.get(image.sourceId);
-  if (image.sourceId === source.id || folder === undefined) return false;
-  const there = (path: string): Promise<boolean> =>
-    access(path).then(
-      () => true,
-      () => false,
-    );
-  // With its whole folder away (a disk that is not plugged in) a file is not gone for good.
-  return (await there(folder)) && !(await there(join(folder, image.path)));
+/** Whether a file was never meant as a picture: neither its name nor its content say so. */
+function isIgnored({ path, contentHash, problem }: NewImage): boolean {
+  if (problem === null || problem.code === crashedPicture || pictureEnding.test(path)) return false;
+  return problem.code === notAPicture || contentHash === null;
 }

@@ -1,14 +1,16 @@
 import { annotationsOfImages, assign } from "../library/annotations.ts";
-import { ensureLabels } from "../library/label-changes.ts";
+import { cleanLabelName, ensureLabels } from "../library/label-changes.ts";
 import { findImageByPath } from "../library/image-paths.ts";
 import { imagesOfSource } from "../library/images.ts";
+import { listLabels } from "../library/labels.ts";
 import type { Library } from "../library/open.ts";
 import { recordOperation } from "../library/operations.ts";
 import { readLabelsFile } from "../imports/labels-file.ts";
 import type { Source } from "../rpc/records.ts";
 import type { LabelsSummary } from "../rpc/api.ts";
+import { errorRecord } from "../util/errors.ts";
 
-/** Rows without an image that a summary names; the rest are counted. */
+/** Rows left out that a summary names; the rest are counted. */
 const namedProblems = 100;
 
 /** A label for an image: names from the top of the tree down. */
@@ -17,40 +19,50 @@ interface Labelled {
   readonly path: readonly string[];
 }
 
+/** What was left out, and why. Folder names stand on no line: theirs is 0. */
+function createReport(): {
+  add: (line: number, path: string, reason: string) => void;
+  result: () => Pick<LabelsSummary, "unmatched" | "unmatchedCount">;
+} {
+  const unmatched: LabelsSummary["unmatched"][number][] = [];
+  let unmatchedCount = 0;
+  return {
+    add: (line, path, reason) => {
+      unmatchedCount++;
+      if (unmatched.length < namedProblems) unmatched.push({ line, path, reason });
+    },
+    result: () => ({ unmatched, unmatchedCount }),
+  };
+}
+
 /**
  * Reads a labels file (CSV, TSV or JSON Lines: path, label, and optionally coarse) and puts its labels on the images as
  * one undoable operation. Labels that the images had are replaced. Rows that name no image, or several, are reported.
  */
 export async function importLabels(library: Library, file: string, signal?: AbortSignal): Promise<LabelsSummary> {
   const rows: Labelled[] = [];
-  const unmatched: LabelsSummary["unmatched"][number][] = [];
-  let unmatchedCount = 0;
-  const report = (line: number, path: string, reason: string): void => {
-    unmatchedCount++;
-    if (unmatched.length < namedProblems) unmatched.push({ line, path, reason });
-  };
-  const read = readLabelsFile(file);
-  for await (const row of read) {
+  const report = createReport();
+  for await (const row of readLabelsFile(file)) {
     signal?.throwIfAborted();
     if (row.kind === "problem") {
-      report(row.line, "", row.message);
+      report.add(row.line, "", row.message);
       continue;
     }
+    const path = row.coarse === null ? [row.label] : [row.coarse, row.label];
     const match = findImageByPath(library.db, row.path);
-    if (match.kind === "image") {
-      rows.push({ imageId: match.image.id, path: row.coarse === null ? [row.label] : [row.coarse, row.label] });
-    } else if (match.kind === "none") {
-      report(row.line, row.path, "No image of the library has this path.");
+    const problem = nameProblem(path);
+    if (match.kind === "none") {
+      report.add(row.line, row.path, "No image of the library has this path.");
+    } else if (match.kind === "ambiguous") {
+      const paths = match.images.map((image) => image.path).join(", ");
+      report.add(row.line, row.path, `Several images have this name: ${paths}. Give more of the path.`);
+    } else if (problem !== null) {
+      report.add(row.line, row.path, problem);
     } else {
-      const paths = match.images.map(({ path }) => path).join(", ");
-      report(row.line, row.path, `Several images have this name: ${paths}. Give more of the path.`);
+      rows.push({ imageId: match.image.id, path });
     }
   }
-  return {
-    ...labelImages(library, rows, "import-labels"),
-    unmatched,
-    unmatchedCount,
-  };
+  return { ...labelImages(library, rows, "import-labels"), ...report.result() };
 }
 
 /**
@@ -67,8 +79,24 @@ export function labelFromFolders(library: Library, source: Source): LabelsSummar
     library.db,
     found.map(({ imageId }) => imageId),
   );
-  const fresh = found.filter(({ imageId }) => !taken.has(imageId));
-  return { ...labelImages(library, fresh, "label-from-folders"), unmatched: [], unmatchedCount: 0 };
+  const report = createReport();
+  const fresh = found.filter(({ imageId, path }) => {
+    if (taken.has(imageId)) return false;
+    const problem = nameProblem(path);
+    if (problem !== null) report.add(0, path.join("/"), problem);
+    return problem === null;
+  });
+  return { ...labelImages(library, fresh, "label-from-folders"), ...report.result() };
+}
+
+/** Why names cannot be labels, or null where they can: one bad name must not keep the others out. */
+function nameProblem(names: readonly string[]): string | null {
+  try {
+    names.forEach(cleanLabelName);
+    return null;
+  } catch (error) {
+    return errorRecord(error).message;
+  }
 }
 
 function labelImages(
@@ -78,22 +106,37 @@ function labelImages(
 ): Pick<LabelsSummary, "operation" | "labelled" | "unchanged"> {
   // The last row for an image counts, as if they had been imported one after the other.
   const byImage = new Map(rows.map((row) => [row.imageId, row]));
+  const before = annotationsOfImages(library.db, [...byImage.keys()]);
+  const pathOf = labelPaths(library);
+  const changed = [...byImage.values()].filter(({ imageId, path }) => {
+    const labelId = before.get(imageId)?.labelId;
+    return labelId === undefined || pathOf(labelId) !== JSON.stringify(path.map(cleanLabelName));
+  });
   const where = kind === "import-labels" ? "a labels file" : "folder names";
-  const summary = `Labelled ${byImage.size} ${byImage.size === 1 ? "image" : "images"} from ${where}`;
-  const { operation, result } = recordOperation(library.db, { kind, summary }, (change) => {
-    const images = [...byImage.values()];
+  const summary = `Labelled ${changed.length} ${changed.length === 1 ? "image" : "images"} from ${where}`;
+  const { operation } = recordOperation(library.db, { kind, summary }, (change) => {
     const labels = ensureLabels(
       change,
-      images.map(({ path }) => path),
+      changed.map(({ path }) => path),
     );
-    const before = annotationsOfImages(library.db, [...byImage.keys()]);
-    const assignments = images.flatMap(({ imageId }, i) => {
+    const assignments = changed.flatMap(({ imageId }, i) => {
       const labelId = labels[i]?.id;
-      if (labelId === undefined || before.get(imageId)?.labelId === labelId) return [];
-      return [{ imageId, labelId, provenance: "import" as const, confidence: null }];
+      return labelId === undefined ? [] : [{ imageId, labelId, provenance: "import" as const, confidence: null }];
     });
     assign(change, assignments);
-    return assignments.length;
   });
-  return { operation, labelled: result, unchanged: rows.length - result };
+  return { operation, labelled: changed.length, unchanged: rows.length - changed.length };
+}
+
+/** The names of a label from the top of the tree down, as JSON. */
+function labelPaths({ db }: Library): (labelId: number) => string {
+  const labels = new Map(listLabels(db).map((label) => [label.id, label]));
+  return (labelId) => {
+    const names: string[] = [];
+    for (let label = labels.get(labelId); label !== undefined && names.length <= labels.size;) {
+      names.unshift(label.name);
+      label = label.parentId === null ? undefined : labels.get(label.parentId);
+    }
+    return JSON.stringify(names);
+  };
 }

@@ -35,17 +35,21 @@ export async function loadBank(engine: Engine, { matrix, width }: Embeddings, de
       await engine.call("loadBank", { bank, rows, width, offset, values });
     }
   };
-  const ask = async (request: EngineMethods["nearest"]["request"]): Promise<NeighbourTable> => {
+  /** `work`, and once more after a fresh start where the engine, and the bank with it, went away meanwhile. */
+  const twice = async <Result>(work: () => Promise<Result>, restart: () => Promise<void>): Promise<Result> => {
     try {
-      return await engine.call("nearest", request);
+      return await work();
     } catch (error) {
       const { code } = errorRecord(error);
       if (code !== "bank-missing" && code !== "engine-crashed") throw error;
-      await load();
-      return engine.call("nearest", request);
+      await restart();
+      return work();
     }
   };
-  await load();
+  const loadTwice = (): Promise<void> => twice(load, async () => {});
+  const ask = (request: EngineMethods["nearest"]["request"]): Promise<NeighbourTable> =>
+    twice(() => engine.call("nearest", request), loadTwice);
+  await loadTwice();
   return {
     nearest: async (queries, count, exclude) => {
       const total = queries.length / width;

@@ -1,17 +1,18 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { WantedDevice } from "../engine/protocol.ts";
+import type { Engine } from "../engine/supervisor.ts";
 import { annotationsOfImages } from "../library/annotations.ts";
 import { readEmbeddings } from "../library/embeddings.ts";
 import { imagesByIds } from "../library/images.ts";
 import { labelById } from "../library/labels.ts";
+import type { ReadLibrary } from "../library/open.ts";
 import type { Model } from "../rpc/records.ts";
 import type { SearchHit } from "../rpc/api.ts";
 import { neighboursOf } from "../suggest/nearest.ts";
 import { CoreError, errorFromRecord } from "../util/errors.ts";
 import { modelFile, resizeFor } from "./embed.ts";
 import { loadBank } from "./neighbours.ts";
-import type { Workplace } from "./run.ts";
 
 export interface SearchOptions {
   readonly count: number;
@@ -23,7 +24,7 @@ export interface SearchOptions {
  * left out of its own result). Throws `embedding-missing` where the model has embedded nothing, or not that image.
  */
 export async function searchImages(
-  { library, engine }: Pick<Workplace, "engine"> & { readonly library: Pick<Workplace["library"], "db" | "folder"> },
+  { library, engine }: { readonly library: ReadLibrary; readonly engine: Engine },
   model: Model,
   picture: { readonly file: string } | { readonly imageId: number },
   { count, device }: SearchOptions,

@@ -7,7 +7,7 @@ import { CoreError } from "../util/errors.ts";
  * no functions with side effects from its schema, cells checked as pages are read. better-sqlite3 itself turns on
  * SQLITE_DBCONFIG_DEFENSIVE, and memory-mapped reading is off by default.
  */
-export function connect(file: string, readonly: boolean): Connection {
+export function connect(file: string, readonly = false): Connection {
   const connection = new Database(file, { readonly, fileMustExist: readonly, timeout: 5000 });
   try {
     connection.pragma("trusted_schema = OFF");

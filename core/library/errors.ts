@@ -10,8 +10,8 @@ const diskFull: Meaning = [
 ];
 const readOnly: Meaning = [
   "library-read-only",
-  "The library could not be written: its folder or files are read-only.",
-  "Check the permissions of the library folder, or choose another one with --library.",
+  "The library could not be used: its folder or files are read-only.",
+  "Check the permissions of the library folder (reading, too, keeps a small file there), or choose another one with --library.",
 ];
 const cannotOpen: Meaning = [
   "library-cannot-open",

@@ -1,14 +1,12 @@
 import Database from "better-sqlite3";
 import type { Database as Connection } from "better-sqlite3";
-import { existsSync, mkdirSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
 import { endianness } from "node:os";
 import { join, resolve } from "node:path";
 import { CoreError } from "../util/errors.ts";
 import { connect, useWriteAheadLog } from "./connection.ts";
 import { guarded, handleOf } from "./database.ts";
 import type { Reader, ThumbnailReader, ThumbnailWriter, Writer } from "./database.ts";
-// The rule takes this file, a sibling, for the room core/jobs.
-// eslint-disable-next-line no-restricted-imports
 import { stopAbandonedJobs } from "./jobs.ts";
 import { holdWriterLock } from "./lock.ts";
 import { checkedVersion, latestVersion, migrate, migrations } from "./migrations/index.ts";
@@ -60,6 +58,8 @@ export function openLibrary(
 
 function openToWrite(folder: string, holder: string): Library {
   mkdirSync(folder, { recursive: true });
+  // SQLite would only say that it cannot open its file.
+  accessSync(folder, constants.W_OK);
   const lock = holdWriterLock(folder, holder);
   let connection: Connection | undefined;
   let thumbnails: Connection | undefined;
@@ -69,7 +69,7 @@ function openToWrite(folder: string, holder: string): Library {
     lock.release();
   };
   try {
-    connection = connect(join(folder, "library.sqlite"), false);
+    connection = connect(join(folder, "library.sqlite"));
     if (isEmpty(connection)) {
       // 8 KiB holds five ViT-S vectors (1,536 bytes each) a page; 4 KiB would hold two and waste a quarter.
       connection.pragma("page_size = 8192");

@@ -67,8 +67,8 @@ export function recordOperation<Result>(
     const operationId = run(db, sql.insert, [kind, summary, at]).rowId;
     let changeCount = 0;
     const log = (table: UndoableTable, before: Value[] | null, after: Value[] | null): void => {
-      const [beforeText, afterText] = [before, after].map((cells) => (cells === null ? null : JSON.stringify(cells)));
-      run(db, sql.insertChange, [operationId, changeCount, table, beforeText ?? null, afterText ?? null]);
+      const textOf = (cells: Value[] | null): string | null => (cells === null ? null : JSON.stringify(cells));
+      run(db, sql.insertChange, [operationId, changeCount, table, textOf(before), textOf(after)]);
       changeCount += 1;
     };
     const result = work({

@@ -51,6 +51,7 @@ export const share: Cell<number> = (table, row, column) => {
   return value;
 };
 
+/** Text of any length. */
 export const text: Cell<string> = (table, row, column) => {
   const value = row[column];
   if (typeof value !== "string") throw wrong(table, row, column, "text");
@@ -64,6 +65,7 @@ export const flag: Cell<boolean> = (table, row, column) => {
   return value === 1;
 };
 
+/** Bytes of any number. */
 export const blob: Cell<Uint8Array> = (table, row, column) => {
   const value = row[column];
   if (!(value instanceof Uint8Array)) throw wrong(table, row, column, "bytes");

@@ -8,6 +8,7 @@ import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { allIn, places } from "./chunked.ts";
 import { connect, useWriteAheadLog } from "./connection.ts";
+import { CoreError } from "../util/errors.ts";
 import { all, get, run, transaction } from "./database.ts";
 import type { Reader, ThumbnailReader, ThumbnailWriter } from "./database.ts";
 import { errorCode } from "./errors.ts";
@@ -56,7 +57,7 @@ export function openThumbnails(folder: string, mode: "write" | "read"): Connecti
     return empty;
   }
   for (const suffix of ["", "-wal", "-shm"]) rmSync(`${file}${suffix}`, { force: true });
-  const connection = connect(file, false);
+  const connection = connect(file);
   try {
     connection.pragma("page_size = 8192");
     connection.transaction(() => {
@@ -107,16 +108,30 @@ export interface Thumbnail {
   readonly webp: Uint8Array;
 }
 
-/** Stores thumbnails, all or none; those with the same hash are replaced. */
-export function putThumbnails(db: ThumbnailWriter, thumbnails: readonly Thumbnail[]): void {
-  transaction(db, () => {
-    for (const { contentHash, webp } of thumbnails) run(db, sql.put, [contentHash, webp]);
-  });
+/** Runs `work`; where it finds the cache damaged, the advice is to delete it, not to look for a backup. */
+function sparing<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!/^SQLITE_(CORRUPT|NOTADB)/.test(errorCode(error) ?? "")) throw error;
+    throw new CoreError("thumbnails-corrupt", "The thumbnails of the library are damaged.", {
+      hint: "Close Dinoscope and delete thumbnails.sqlite in the library folder: it is a cache, and is made again.",
+      cause: error,
+    });
+  }
 }
 
-/** The WebP file of a thumbnail, or null. */
+/** Stores thumbnails, all or none; those with the same hash are replaced. Throws `thumbnails-corrupt`. */
+export function putThumbnails(db: ThumbnailWriter, thumbnails: readonly Thumbnail[]): void {
+  const put = (): void => {
+    for (const { contentHash, webp } of thumbnails) run(db, sql.put, [contentHash, webp]);
+  };
+  sparing(() => transaction(db, put));
+}
+
+/** The WebP file of a thumbnail, or null. Throws `thumbnails-corrupt`. */
 export function getThumbnail(db: ThumbnailReader, contentHash: string): Uint8Array | null {
-  const row = get(db, sql.get, [contentHash]);
+  const row = sparing(() => get(db, sql.get, [contentHash]));
   return row === undefined ? null : blob("thumbnails", row, "webp");
 }
 

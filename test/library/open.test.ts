@@ -1,5 +1,14 @@
 import Database from "better-sqlite3";
-import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { findDamage } from "../../core/library/check.ts";
@@ -78,6 +87,15 @@ describe("opening for writing", () => {
     const folder = temporaryFolder();
     tamper(folder, `PRAGMA application_id = ${0x44494e4f}`);
     expect(findDamage(temporaryLibrary(folder).db)).toEqual([]);
+  });
+
+  // Permissions do not bind root, and Windows has others.
+  test.skipIf(process.platform === "win32" || process.getuid?.() === 0)("says so where the folder is read-only", () => {
+    const folder = temporaryFolder();
+    chmodSync(folder, 0o555);
+    expect(errorOf(() => openLibrary(folder, { mode: "write" })).code).toBe("library-read-only");
+    expect(errorOf(() => openLibrary(join(folder, "library"), { mode: "write" })).code).toBe("library-read-only");
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   test("says so where a file is in the way of the folder", () => {

@@ -1,3 +1,5 @@
+import { closeSync, openSync, writeSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { upsertImages } from "../../core/library/image-changes.ts";
 import { ensureSource } from "../../core/library/sources.ts";
@@ -29,6 +31,25 @@ describe("thumbnails", () => {
     const { thumbnails } = temporaryLibrary();
     putThumbnails(thumbnails, [thumbnail(2)]);
     expect(withoutThumbnail(thumbnails, [hashOf(3), hashOf(2), hashOf(1), hashOf(3)])).toEqual([hashOf(3), hashOf(1)]);
+  });
+
+  test("that are damaged within the file are reported with advice to delete the cache", () => {
+    const library = temporaryLibrary();
+    const { folder } = library;
+    const seeds = Array.from({ length: 200 }, (_, i) => i);
+    putThumbnails(
+      library.thumbnails,
+      seeds.map((seed) => ({ contentHash: hashOf(seed), webp: new Uint8Array(6000) })),
+    );
+    library.close();
+    // Pages in the middle, where nothing looks when the cache is opened.
+    const file = openSync(join(folder, "thumbnails.sqlite"), "r+");
+    writeSync(file, Buffer.alloc(50 * 8192, 0xee), 0, 50 * 8192, 50 * 8192);
+    closeSync(file);
+    const { thumbnails } = temporaryLibrary(folder);
+    const error = errorOf(() => seeds.forEach((seed) => getThumbnail(thumbnails, hashOf(seed))));
+    expect(error.code).toBe("thumbnails-corrupt");
+    expect(error.hint).toContain("delete thumbnails.sqlite");
   });
 
   test("that no image has the content of are pruned, over several pages", () => {

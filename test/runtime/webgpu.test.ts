@@ -20,7 +20,8 @@ beforeAll(async () => {
   const child = fileURLToPath(new URL("webgpu-child.ts", import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, [child], { env: { ...driver, ...process.env } });
   report = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as WebGpuReport;
-});
+  // Compiling shaders for a processor takes 15 seconds of one core, and more when other tests want it.
+}, 300_000);
 
 beforeEach(({ skip }) => {
   // Where a driver is known to be there, a refusal is a failure.
@@ -33,8 +34,8 @@ test("WebGPU starts wherever a driver is installed", () => {
 
 test("every node of the transformer runs on WebGPU, and its figures are the official ones", () => {
   const errors = Object.entries(report.errors ?? {});
-  // Four sizes, three outputs and the short form.
-  expect(errors).toHaveLength(16);
+  // Three outputs of four sizes, and the short form.
+  expect(errors).toHaveLength(13);
   // Shaders may reorder sums and approximate exp and erf; CPU and official figures agree to 1e-6.
   for (const [name, error] of errors) expect(error, name).toBeLessThan(1e-4);
 });

@@ -6,6 +6,8 @@ import type { Migration } from "./index.ts";
  * - Vectors and attention sit in tables with a row id and a narrow unique index beside them. A WITHOUT ROWID table would
  *   carry the vectors inside its key tree, and "which images have none" would have to read them all.
  * - Every foreign key has an index on its own columns, so that a deletion never scans.
+ * - Lists that grow with the program (kinds of jobs, tables that can be undone) are checked by its types and parsers: SQLite
+ *   cannot change a CHECK without making the table anew.
  * - `images.state` and `images.name` are computed from the row, so they cannot disagree with it.
  */
 export const initial: Migration = {
@@ -61,7 +63,7 @@ CREATE INDEX operations_state ON operations (state);
 CREATE TABLE operation_changes (
   operation_id INTEGER NOT NULL REFERENCES operations (id) ON DELETE CASCADE,
   position INTEGER NOT NULL CHECK (position >= 0),
-  table_name TEXT NOT NULL CHECK (table_name IN ('labels', 'annotations')),
+  table_name TEXT NOT NULL CHECK (length(table_name) > 0),
   before TEXT,
   after TEXT,
   PRIMARY KEY (operation_id, position),
@@ -144,7 +146,7 @@ CREATE INDEX suggestions_label_only ON suggestions (label_id);
 
 CREATE TABLE jobs (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
-  kind TEXT NOT NULL CHECK (kind IN ('ingest', 'embed', 'suggest', 'download')),
+  kind TEXT NOT NULL CHECK (length(kind) > 0),
   state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'stopped', 'failed', 'done')),
   phase TEXT NOT NULL,
   done INTEGER NOT NULL CHECK (done >= 0),
