@@ -131,7 +131,11 @@ async function modelAlone(model: Model): Promise<() => Promise<number>> {
 /** What is used of @huggingface/transformers. */
 interface Transformers {
   readonly env: { localModelPath: string; allowRemoteModels: boolean };
-  pipeline(task: string, model: string, options: object): Promise<(pictures: string[]) => Promise<unknown>>;
+  readonly pipeline: (
+    task: string,
+    model: string,
+    options: object,
+  ) => Promise<(pictures: string[]) => Promise<unknown>>;
 }
 
 /** The peer's pipeline, one picture at a time as its documentation shows it, and eight at a time. */

@@ -5,13 +5,41 @@
 import { resolve } from "node:path";
 import type { DeviceReport, ExportFormat, WantedDevice } from "./engine/protocol.ts";
 import { createEngine, type Engine } from "./engine/supervisor.ts";
+import { checkLibrary, type CheckOptions } from "./jobs/check.ts";
+import {
+  acceptWrongLabels,
+  dismissChecks,
+  mergeLabels,
+  rareLabels,
+  relabelImage,
+  unifyDuplicates,
+} from "./jobs/check-actions.ts";
+import { showFindings } from "./jobs/show-findings.ts";
 import { embedImages, modelFile } from "./jobs/embed.ts";
 import { evaluateNeighbours, type EvaluateOptions } from "./jobs/evaluate.ts";
+import { evaluateMasks, type EvaluateMasksOptions } from "./jobs/evaluate-masks.ts";
+import { exportImages, type ExportOptions } from "./jobs/export.ts";
+import { importDataset, type ImportFormat } from "./jobs/import-dataset.ts";
+import type { ExportFormatName } from "./exports/formats.ts";
 import { ingestFolder } from "./jobs/ingest.ts";
 import { importLabels, labelFromFolders } from "./jobs/label-images.ts";
+import { importMasks } from "./jobs/mask-files.ts";
+import { maskImages, type MaskOptions } from "./jobs/masks.ts";
 import { createModel, findModel, importModel, modelAtSize, type ImportOptions, type NewModel } from "./jobs/models.ts";
+import { clusterImages, type ClusterOptions } from "./jobs/cluster.ts";
+import {
+  labelCluster,
+  mergeClusters,
+  splitCluster,
+  type LabelClusterOptions,
+  type SplitOptions,
+} from "./jobs/cluster-changes.ts";
 import { downloadModel, type DownloadSettings } from "./jobs/download-model.ts";
+import { drawMap, showMap, type DrawMapOptions } from "./jobs/draw-map.ts";
+import { mapImages, type MapOptions } from "./jobs/map.ts";
+import { nextToLabel, type QueueOptions } from "./jobs/queue.ts";
 import type { Watch, Workplace } from "./jobs/run.ts";
+import { showCluster, showClusters } from "./jobs/show-clusters.ts";
 import { searchImages } from "./jobs/search.ts";
 import { suggestLabels, type SuggestOptions } from "./jobs/suggest.ts";
 import { countEmbeddings } from "./library/embeddings.ts";
@@ -23,16 +51,30 @@ import { history, redo, undo } from "./library/operations.ts";
 import { listSources } from "./library/sources.ts";
 import { listSuggestions } from "./library/suggestions.ts";
 import type {
+  CheckSummary,
+  ClusterDetails,
+  ClusterSummary,
   EmbedSummary,
+  EvaluateMasksSummary,
   EvaluateSummary,
+  ExportSummary,
+  ImportSummary,
   IngestSummary,
   LabelsSummary,
   LibraryStatus,
+  MapSummary,
+  MaskImportSummary,
+  MasksSummary,
+  QueuedImage,
+  RareLabelRow,
   SearchHit,
+  ShownCluster,
+  ShownFinding,
+  ShownPoint,
   ShownSuggestion,
   SuggestSummary,
 } from "./rpc/api.ts";
-import type { Model, Operation } from "./rpc/records.ts";
+import type { CheckKind, Model, Operation } from "./rpc/records.ts";
 import { CoreError } from "./util/errors.ts";
 
 /** Settings of a command that runs a model, filled in by whoever asks. */
@@ -61,7 +103,21 @@ export interface Viewer {
   labels(): readonly LabelNode[];
   /** Suggestions of a model, most certain first, in pages. */
   suggestions(model: Model, page: { limit: number; after?: ShownSuggestion | undefined }): ShownSuggestion[];
+  /** What the last check of a kind found and still holds, most urgent first. */
+  findings(kind: CheckKind, limit: number): ShownFinding[];
+  /** Labels with fewer than `minimum` images. */
+  rareLabels(minimum?: number): RareLabelRow[];
   history(limit: number): Operation[];
+  /** The clusters of a model, largest first. */
+  clusters(model?: string): ShownCluster[];
+  /** One cluster with its `count` most typical and most doubtful members. */
+  cluster(id: number, count: number): ClusterDetails;
+  /** The points of a model's map. */
+  mapPoints(model?: string): ShownPoint[];
+  /** Writes the picture of a model's map; returns its path. */
+  drawMap(model: string | undefined, options: DrawMapOptions, signal?: AbortSignal): Promise<string>;
+  /** Images to label next. */
+  next(choice: ModelChoice & Omit<QueueOptions, "device">): Promise<QueuedImage[]>;
   close(): Promise<void>;
 }
 
@@ -79,6 +135,32 @@ export interface App extends Viewer {
   importLabels(file: string, signal?: AbortSignal): Promise<LabelsSummary>;
   suggest(choice: ModelChoice & Omit<SuggestOptions, "device">, watch?: Watch): Promise<SuggestSummary>;
   evaluate(choice: ModelChoice & Omit<EvaluateOptions, "device">, watch?: Watch): Promise<EvaluateSummary>;
+  /** Looks for likely mistakes; see core/jobs/check.ts, and check-actions.ts for what can be done about them. */
+  check(choice: ModelChoice & Omit<CheckOptions, "device">, watch?: Watch): Promise<CheckSummary>;
+  acceptWrongLabels(count: number): Operation | null;
+  relabel(imageId: number, label: string): Operation | null;
+  unifyDuplicates(imageId: number, label?: string): Operation | null;
+  dismissChecks(kind: CheckKind, which: { imageId: number } | { count: number }): Operation | null;
+  mergeLabels(label: string, into: string): Operation | null;
+  /** Makes masks; see core/jobs/masks.ts. */
+  masks(choice: ModelChoice & Omit<MaskOptions, "device">, watch?: Watch): Promise<MasksSummary>;
+  /** Takes in masks from PNG files with the names of the pictures, as corrected by hand. */
+  importMasks(folder: string, watch?: Watch): Promise<MaskImportSummary>;
+  evaluateMasks(
+    choice: ModelChoice & Omit<EvaluateMasksOptions, "device">,
+    watch?: Watch,
+  ): Promise<EvaluateMasksSummary>;
+  /** Groups images by look; see core/jobs/cluster.ts, and cluster-changes.ts for what can be done with a group. */
+  makeClusters(choice: ModelChoice & Omit<ClusterOptions, "device">, watch?: Watch): Promise<ClusterSummary>;
+  splitCluster(id: number, options: SplitOptions): Promise<number[]>;
+  mergeClusters(ids: readonly number[]): number;
+  labelCluster(id: number, options: LabelClusterOptions): ReturnType<typeof labelCluster>;
+  /** Makes a model's map, or places new images on it. */
+  map(choice: ModelChoice & Omit<MapOptions, "device">, watch?: Watch): Promise<MapSummary>;
+  /** Writes images with labels, masks or embeddings for other tools; see core/exports/formats.ts. */
+  exportImages(format: ExportFormatName, options: ExportOptions, watch?: Watch): Promise<ExportSummary>;
+  /** Takes in labels and masks of a data set of others. */
+  importDataset(format: ImportFormat, path: string, watch?: Watch): Promise<ImportSummary>;
   undo(): Operation | null;
   redo(): Operation | null;
 }
@@ -119,6 +201,25 @@ export function openApp({ folder, holder, mustExist = false }: AppOptions): App 
     importLabels: (file, signal) => importLabels(library, file, signal),
     suggest: ({ model, ...options }, watch) => suggestLabels(workplace, findModel(db, model), options, watch),
     evaluate: ({ model, ...options }, watch) => evaluateNeighbours(workplace, findModel(db, model), options, watch),
+    check: ({ model, ...options }, watch) => {
+      const known = model !== undefined || listModels(db).length > 0;
+      return checkLibrary(workplace, known ? findModel(db, model) : null, options, watch);
+    },
+    acceptWrongLabels: (count) => acceptWrongLabels(library, count),
+    relabel: (imageId, label) => relabelImage(library, imageId, label),
+    unifyDuplicates: (imageId, label) => unifyDuplicates(library, imageId, label),
+    dismissChecks: (kind, which) => dismissChecks(library, kind, which),
+    mergeLabels: (label, into) => mergeLabels(library, label, into),
+    masks: ({ model, ...options }, watch) => maskImages(workplace, findModel(db, model), options, watch),
+    importMasks: (folder, watch) => importMasks(workplace, resolve(folder), watch),
+    evaluateMasks: ({ model, ...options }, watch) => evaluateMasks(workplace, findModel(db, model), options, watch),
+    makeClusters: ({ model, ...options }, watch) => clusterImages(workplace, findModel(db, model), options, watch),
+    splitCluster: (id, options) => splitCluster(workplace, id, options),
+    mergeClusters: (ids) => mergeClusters(library, ids),
+    labelCluster: (id, options) => labelCluster(library, id, options),
+    map: ({ model, ...options }, watch) => mapImages(workplace, findModel(db, model), options, watch),
+    exportImages: (format, options, watch) => exportImages(workplace, format, options, watch),
+    importDataset: (format, path, watch) => importDataset(workplace, format, path, watch),
     undo: () => undo(db),
     redo: () => redo(db),
   };
@@ -168,7 +269,14 @@ function viewerOf(library: ReadLibrary, engine: Engine): Viewer {
     labels: () => labelTree(db),
     suggestions: (model, { limit, after }) =>
       shown(db, listSuggestions(db, model.id, { limit, ...(after === undefined ? {} : { after }) })),
+    findings: (kind, limit) => showFindings(db, kind, limit),
+    rareLabels: (minimum) => rareLabels(db, minimum),
     history: (limit) => history(db, limit),
+    clusters: (model) => showClusters(db, findModel(db, model).id),
+    cluster: (id, count) => showCluster(db, id, count),
+    mapPoints: (model) => showMap(db, findModel(db, model)),
+    drawMap: (model, options, signal) => drawMap(db, findModel(db, model), options, signal),
+    next: ({ model, ...options }) => nextToLabel({ library, engine }, findModel(db, model), options),
     close: async () => {
       await engine.close();
       library.close();
@@ -220,5 +328,9 @@ export async function* diagnose(signal?: AbortSignal): AsyncGenerator<DeviceRepo
   }
 }
 
+export type { DeviceReport } from "./engine/protocol.ts";
 export { drawSampleLibrary } from "./engine/sample-process.ts";
 export { publishedModels } from "./jobs/published-models.ts";
+export { exportFormats, type ExportFormatName } from "./exports/formats.ts";
+export { importFormats, type ImportFormat } from "./jobs/import-dataset.ts";
+export type { ExportScope } from "./jobs/export-plan.ts";

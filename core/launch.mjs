@@ -43,7 +43,8 @@ function launch(node) {
 function refuse(why) {
   const message = `Dinoscope needs Node ${oldest} or later; this is ${process.version}, and ${why}.`;
   const hint = "Install a newer one from https://nodejs.org, and start Dinoscope with it.";
-  if (process.argv.includes("--json")) console.log(JSON.stringify({ type: "error", code: "node-too-old", message, hint }));
+  if (process.argv.includes("--json"))
+    console.log(JSON.stringify({ type: "error", code: "node-too-old", message, hint }));
   else console.error(`error (node-too-old): ${message}\n  ${hint}`);
   process.exitCode = 1;
 }

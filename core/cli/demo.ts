@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { drawSampleLibrary, openApp, type App } from "../app.ts";
 import type { EmbedSummary, EvaluateSummary, SuggestSummary } from "../rpc/api.ts";
 import { run, whole, type Context } from "./context.ts";
-import { counted, number, percent } from "./output.ts";
+import { counted, number, percent, rate } from "./text.ts";
 import { reportEvaluation } from "./label-commands.ts";
 
 /** Labels that the demo's user is taken to have given, for each product. */
@@ -14,6 +14,8 @@ const photosPerSku = 20;
 
 /** Neighbours that vote: with three labels a product, more than five only bring in other products. */
 const neighbours = 5;
+
+const untrainedWarning = "random weights, NEVER TRAINED. What follows shows the way, not what DINO can do.";
 
 interface DemoResult {
   readonly folder: string;
@@ -148,27 +150,27 @@ function report({ output }: Context, result: DemoResult): void {
   const { folder, photos, products, labelled, embed, suggest, right, evaluation } = result;
   const speed = embed.embedded / (embed.durationMs / 1000);
   const { model } = embed;
+  const row = (title: string, text: string): void => output.paragraph(`  ${title.padEnd(13)}${text}`, 15);
   output.line("Dinoscope demo");
-  output.line(`  pictures     ${photos} drawn photos of ${products} products, in ${join(folder, "sample")}`);
-  output.line(
-    `  model        ${model.name}, ViT-Ti/16 at ${model.imageSize} px` +
-      (model.trained ? "" : ": random weights, NEVER TRAINED. What follows shows the way, not what DINO can do."),
-  );
-  output.line(
+  row("pictures", `${photos} drawn photos of ${products} products, in ${join(folder, "sample")}`);
+  row("model", `${model.name}, ViT-Ti/16 at ${model.imageSize} px${model.trained ? "" : `: ${untrainedWarning}`}`);
+  row(
+    "embedding",
     embed.embedded > 0
-      ? `  embedding    ${counted(embed.embedded, "picture")} on ${embed.device}, ${speed.toFixed(0)} a second`
-      : `  embedding    all ${number(embed.skipped)} pictures had one already`,
+      ? `${counted(embed.embedded, "picture")} on ${embed.device}, ${rate(speed)} a second`
+      : `all ${number(embed.skipped)} pictures had one already`,
   );
-  output.line(`  labels       ${labelled} given, ${labelsPerSku} of each product`);
-  output.line(
-    `  suggestions  ${suggest.suggested} for the rest: ${right} right (${percent(right / suggest.suggested)}); ` +
+  row("labels", `${labelled} given, ${labelsPerSku} of each product`);
+  row(
+    "suggestions",
+    `${suggest.suggested} for the rest: ${right} right (${percent(right / suggest.suggested)}); ` +
       `${suggest.suggested - suggest.abstained} above the threshold, ${suggest.abstained} abstained`,
   );
   output.line();
   reportEvaluation(output, evaluation);
   output.line();
   output.line(`The library is in ${join(folder, "library")}. What to do next:`);
-  output.line("  dinoscope add FOLDER                      your own pictures");
-  output.line("  dinoscope models download dino-vits16     weights that DINO's authors trained (83 MB)");
-  output.line("  dinoscope embed, labels import, suggest   the same again, and in earnest");
+  output.line("  dinoscope add FOLDER                     your own pictures");
+  output.line("  dinoscope models download dino-vits16    weights that DINO's authors trained");
+  output.line("  dinoscope embed, labels import, suggest  the same again, and in earnest");
 }

@@ -1,11 +1,12 @@
 import type { Command } from "commander";
-import type { App } from "../app.ts";
+import type { Viewer } from "../app.ts";
 import type { EvaluateSummary, ShownSuggestion } from "../rpc/api.ts";
 import type { Model } from "../rpc/records.ts";
 import { above, run, whole, type deviceNames } from "./context.ts";
 import { reportLabels } from "./label-report.ts";
 import { deviceOption } from "./library-commands.ts";
-import { counted, duration, number, percent, table, type Output } from "./output.ts";
+import type { Output } from "./output.ts";
+import { counted, duration, number, percent, percentBetween } from "./text.ts";
 
 interface VoteFlags {
   readonly model?: string;
@@ -25,14 +26,17 @@ function voteOptions(command: Command): Command {
 
 /** Commands about labels: labels list, labels import, suggest, evaluate knn. */
 export function addLabelCommands(program: Command): void {
-  const labels = program.command("labels").description("list labels, or read them from a file");
+  const labels = program
+    .command("labels")
+    .description("list labels, or read them from a file")
+    .addHelpText("after", "\nExample:\n  dinoscope labels list");
   labels
     .command("list")
     .description("list the labels with their image counts")
     .addHelpText("after", "\nExample:\n  dinoscope labels list")
     .action((_flags: object, command: Command) =>
-      run(command, ({ app, output }) => {
-        listLabels(output, app().labels(), 0);
+      run(command, ({ viewer, output }) => {
+        listLabels(output, viewer().labels());
         return Promise.resolve();
       }),
     );
@@ -61,16 +65,20 @@ export function addLabelCommands(program: Command): void {
         if (output.json)
           for (const suggestion of allSuggestions(app(), summary.model)) output.data("suggestion", suggestion);
         output.data("suggest", summary);
-        output.line(
-          `${counted(summary.suggested, "suggestion")} by ${counted(summary.voters, "labelled image")} in ` +
-            `${duration(summary.durationMs)}; ${number(summary.abstained)} below the threshold. ` +
-            `On the labelled images themselves the vote is right for ${percent(summary.selfAccuracy)}.`,
+        const { suggested, voters, abstained, selfAccuracy, durationMs } = summary;
+        output.paragraph(
+          `${counted(suggested, "suggestion")} from ${counted(voters, "labelled image")} in ${duration(durationMs)}, ` +
+            `${number(abstained)} below the threshold. Of the labelled images themselves the vote gets ` +
+            `${percent(selfAccuracy)} right.`,
         );
         listSuggestions(output, app().suggestions(summary.model, { limit: show }));
       }),
     );
 
-  const evaluate = program.command("evaluate").description("measure how good the model is on your labels");
+  const evaluate = program
+    .command("evaluate")
+    .description("measure how good the model is on your labels")
+    .addHelpText("after", "\nExample:\n  dinoscope evaluate knn --neighbours 5");
   voteOptions(evaluate.command("knn"))
     .option("--split <file>", "CSV with path,split: labelled images of split `train` vote, the others are tested")
     .option("--truth <file>", "CSV with path,label[,coarse]: labelled images vote, the unlabelled ones are tested")
@@ -85,18 +93,37 @@ export function addLabelCommands(program: Command): void {
     );
 }
 
-function listLabels(output: Output, nodes: ReturnType<App["labels"]>, depth: number): void {
-  for (const { label, imageCount, totalImageCount, children } of nodes) {
+/** Labels from the top down, each after the one above it, with how far down it is. */
+function* flattened(nodes: ReturnType<Viewer["labels"]>, depth = 0): Generator<{ node: LabelNode; depth: number }> {
+  for (const node of nodes) {
+    yield { node, depth };
+    yield* flattened(node.children, depth + 1);
+  }
+}
+
+type LabelNode = ReturnType<Viewer["labels"]>[number];
+
+function listLabels(output: Output, nodes: readonly LabelNode[]): void {
+  const all = [...flattened(nodes)];
+  for (const { label, imageCount, totalImageCount } of all.map(({ node }) => node)) {
     output.data("label", { ...label, imageCount, totalImageCount });
-    output.line(`${"  ".repeat(depth)}${label.name}  ${number(totalImageCount)}`);
-    listLabels(output, children, depth + 1);
+  }
+  if (all.length === 0) output.line("The library has no labels yet.");
+  else {
+    output.table(
+      [
+        { title: "label", leaveOut: "end" },
+        { title: "images", align: "right" },
+      ],
+      all.map(({ node, depth }) => ["  ".repeat(depth) + node.label.name, number(node.totalImageCount)]),
+    );
   }
 }
 
 /** Suggestions read from the library at a time. */
 const suggestionPage = 500;
 
-function* allSuggestions(app: App, model: Model): Generator<object> {
+function* allSuggestions(app: Viewer, model: Model): Generator<object> {
   let after: ShownSuggestion | undefined;
   for (;;) {
     const page = app.suggestions(model, { limit: suggestionPage, after });
@@ -113,17 +140,15 @@ function* allSuggestions(app: App, model: Model): Generator<object> {
 const namedVoters = 3;
 
 function listSuggestions(output: Output, suggestions: readonly ShownSuggestion[]): void {
-  if (suggestions.length === 0) return;
-  const rows = suggestions.map(({ image, label, confidence, confidenceLow, confidenceHigh, voters }) => [
-    image.path,
-    label,
-    `${percent(confidence)} (${(100 * confidenceLow).toFixed(0)}-${(100 * confidenceHigh).toFixed(0)})`,
-    voters
+  for (const { image, label, confidence, confidenceLow, confidenceHigh, abstained, voters } of suggestions) {
+    const nearest = voters
       .slice(0, namedVoters)
-      .map((voter) => `${voter.path} ${voter.similarity.toFixed(3)} ${voter.label}`)
-      .join("; "),
-  ]);
-  for (const line of table([["image", "suggested", "sure (95 %)", "nearest voters"], ...rows])) output.line(line);
+      .map((voter) => `${voter.label} ${voter.similarity.toFixed(3)}`)
+      .join(", ");
+    const sure = `${percentBetween(confidence, confidenceLow, confidenceHigh)} sure`;
+    output.line(image.path);
+    output.paragraph(`  ${label}, ${sure}${abstained ? ", below the threshold" : ""}; nearest: ${nearest}`, 4);
+  }
 }
 
 /** The table of an evaluation. */
@@ -135,10 +160,17 @@ export function reportEvaluation(output: Output, summary: EvaluateSummary): void
   const withCoarse = accuracies.some(({ coarseTop1 }) => coarseTop1 !== null);
   const rows = accuracies.map(({ method, top1, top1Low, top1High, top5, coarseTop1 }) => [
     `  ${method}`,
-    `${percent(top1)} (${(100 * top1Low).toFixed(0)}-${(100 * top1High).toFixed(0)})`,
+    percentBetween(top1, top1Low, top1High),
     percent(top5),
     ...(withCoarse ? [coarseTop1 === null ? "" : percent(coarseTop1)] : []),
   ]);
-  const header = ["", "top-1 (95 %)", "top-5", ...(withCoarse ? ["coarse top-1"] : [])];
-  for (const line of table([header, ...rows])) output.line(line);
+  output.table(
+    [
+      { title: "", leaveOut: "end" },
+      { title: "top-1 (95 %)", align: "right" },
+      { title: "top-5", align: "right" },
+      ...(withCoarse ? [{ title: "coarse top-1", align: "right" } as const] : []),
+    ],
+    rows,
+  );
 }

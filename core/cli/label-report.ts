@@ -1,5 +1,6 @@
 import type { LabelsSummary } from "../rpc/api.ts";
-import { counted, number, type Output } from "./output.ts";
+import type { Output } from "./output.ts";
+import { counted, number } from "./text.ts";
 
 /** Rows without an image that are listed on a terminal; --json has up to 100. */
 const listedRows = 10;
@@ -9,7 +10,11 @@ export function reportLabels(output: Output, summary: LabelsSummary): void {
   const { labelled, unchanged, unmatched, unmatchedCount } = summary;
   output.line(`${counted(labelled, "image")} labelled${unchanged > 0 ? `, ${number(unchanged)} as before` : ""}.`);
   if (unmatchedCount === 0) return;
-  output.line(`${counted(unmatchedCount, "row")} left out:`);
-  for (const { line, path, reason } of unmatched.slice(0, listedRows)) output.line(`  line ${line}: ${path} ${reason}`);
+  output.line(`${number(unmatchedCount)} left out:`);
+  for (const { line, path, reason } of unmatched.slice(0, listedRows)) {
+    // Labels from folders have no lines.
+    const place = [...(line > 0 ? [`line ${line}`] : []), ...(path === "" ? [] : [path])].join(": ");
+    output.paragraph(`  ${place}: ${reason}`, 4);
+  }
   if (unmatchedCount > listedRows) output.line(`  and ${number(unmatchedCount - listedRows)} more`);
 }

@@ -1,9 +1,9 @@
 import { Option, type Command } from "commander";
-import { diagnose } from "../app.ts";
-import type { IngestSummary } from "../rpc/api.ts";
+import type { IngestSummary, LibraryStatus } from "../rpc/api.ts";
 import { deviceNames, run, whole } from "./context.ts";
-import { counted, duration, number, table, type Output } from "./output.ts";
+import { counted, duration, moment, number, rate } from "./text.ts";
 import { reportLabels } from "./label-report.ts";
+import type { Output } from "./output.ts";
 
 /** `--device`, the same everywhere. */
 export function deviceOption(): Option {
@@ -16,7 +16,10 @@ interface EmbedFlags {
   readonly size?: number;
 }
 
-/** Commands that fill and look at a library: add, embed, search, status, doctor, undo, redo, history. */
+/** Files that are named on a terminal with their reasons; --json has them all. */
+const namedFiles = 5;
+
+/** Commands that fill and look at a library: add, embed, search, status, undo, redo, history. */
 export function addCommands(program: Command): void {
   program
     .command("add")
@@ -27,7 +30,8 @@ export function addCommands(program: Command): void {
     .action((folders: string[], flags: { labelsFromFolders?: boolean }, command: Command) =>
       run(command, async ({ app, output, watch }) => {
         for (const folder of folders) {
-          const summary = await app().add(folder, { labelsFromFolders: flags.labelsFromFolders ?? false }, watch);
+          const options = { labelsFromFolders: flags.labelsFromFolders ?? false };
+          const summary = await app({ create: true }).add(folder, options, watch);
           output.data("ingest", summary);
           reportIngest(output, summary);
           if (summary.labels !== null) reportLabels(output, summary.labels);
@@ -46,35 +50,45 @@ export function addCommands(program: Command): void {
       run(command, async ({ app, output, watch }) => {
         const { model, device, size } = flags;
         const summary = await app().embed({ model, device, imageSize: size }, watch);
+        const { embedded, skipped, failed, durationMs } = summary;
         output.data("embed", summary);
-        const speed = summary.embedded / (summary.durationMs / 1000);
-        output.line(
-          `${counted(summary.embedded, "picture")} embedded by ${summary.model.name} on ${summary.device} in ` +
-            `${duration(summary.durationMs)}${summary.embedded > 0 ? ` (${speed.toFixed(1)} a second)` : ""}; ` +
-            `${number(summary.skipped)} had an embedding already.`,
+        const speed = embedded > 0 ? ` (${rate(embedded / (durationMs / 1000))} a second)` : "";
+        output.paragraph(
+          `${counted(embedded, "picture")} embedded by ${summary.model.name} on ${summary.device} in ` +
+            `${duration(durationMs)}${speed}${skipped > 0 ? `; ${number(skipped)} had an embedding already` : ""}.`,
         );
-        for (const { path, reason } of summary.failed) output.line(`  failed: ${path}: ${reason}`);
+        if (embedded + skipped + failed.length === 0) {
+          output.line("The library has no pictures yet: `dinoscope add FOLDER` takes some in.");
+        }
+        nameFiles(output, "failed", failed);
       }),
     );
 
   program
     .command("search")
-    .argument("<image>", "a picture file, or #ID of an image in the library")
+    .argument("<image>", "a picture file, or the number of an image in the library")
     .option("--model <name>", "the model; the newest trained one unless given")
     .option("--count <number>", "how many to list", whole(1, 10_000), 10)
     .addOption(deviceOption())
     .description("list the images that are most similar to a picture")
-    .addHelpText("after", "\nExample:\n  dinoscope search new-photo.jpg --count 5")
+    .addHelpText("after", "\nExample:\n  dinoscope search new-photo.jpg --count 5\n  dinoscope search 207")
     .action((image: string, flags: EmbedFlags & { count: number }, command: Command) =>
-      run(command, async ({ app, output }) => {
-        const hits = await app().search(image, flags);
+      run(command, async ({ viewer, output }) => {
+        const hits = await viewer().search(image, flags);
         for (const { image: found, similarity, label } of hits) {
           output.data("hit", { id: found.id, path: found.path, similarity, label: label?.name ?? null });
         }
-        const rows = hits.map(({ image: found, similarity, label }) => {
-          return [`#${found.id} ${found.path}`, similarity.toFixed(4), label?.name ?? ""];
-        });
-        for (const line of table([["image", "similarity", "label"], ...rows])) output.line(line);
+        output.table(
+          [
+            { title: "image", align: "right" },
+            { title: "similarity", align: "right" },
+            { title: "label" },
+            { title: "file", leaveOut: "start" },
+          ],
+          hits.map(({ image: found, similarity, label }) => {
+            return [String(found.id), similarity.toFixed(4), label?.name ?? "", found.path];
+          }),
+        );
       }),
     );
 
@@ -83,46 +97,18 @@ export function addCommands(program: Command): void {
     .description("say what the library holds")
     .addHelpText("after", "\nExample:\n  dinoscope status --json")
     .action((_flags: object, command: Command) =>
-      run(command, ({ app, output }) => {
-        const status = app().status();
+      run(command, ({ viewer, output }) => {
+        const status = viewer().status();
         output.data("status", status);
-        output.line(`Library ${status.folder}`);
-        for (const { source, images } of status.sources) {
-          const notes = [
-            ...(images.problem > 0 ? [`${number(images.problem)} unreadable`] : []),
-            ...(images.missing > 0 ? [`${number(images.missing)} missing`] : []),
-          ];
-          output.line(
-            `  ${source.folder}: ${counted(images.ready, "picture")}${notes.map((note) => `, ${note}`).join("")}`,
-          );
+        reportStatus(output, status);
+        const named: { path: string; reason: string }[] = [];
+        for (const { folder, path, reason } of status.images.problem > 0 ? viewer().unreadable() : []) {
+          if (output.json) output.data("unreadable", { folder, path, reason });
+          else if (named.length < namedFiles) named.push({ path, reason });
+          else break;
         }
-        for (const { model, embedded, labelled } of status.models) {
-          output.line(`  model ${model.name}: ${number(embedded)} embedded, ${number(labelled)} of them labelled`);
-        }
-        output.line(`  ${counted(status.labels, "label")}`);
+        nameFiles(output, "unreadable", named, status.images.problem);
         return Promise.resolve();
-      }),
-    );
-
-  program
-    .command("doctor")
-    .description("test every device: what works, how fast it is, and what is missing where it does not")
-    .addHelpText("after", "\nExample:\n  dinoscope doctor")
-    .action((_flags: object, command: Command) =>
-      run(command, async ({ output, signal }) => {
-        output.line("ViT-S/16 at 224 px, random weights, float32:");
-        for await (const report of diagnose(signal)) {
-          output.data("device", report);
-          const { device, reason, imagesPerSecond, gigaflopsPerSecond, relativeError } = report;
-          const speed =
-            imagesPerSecond === null || gigaflopsPerSecond === null
-              ? "works; the second opinion that tests compare with, not used for speed"
-              : `${imagesPerSecond.toFixed(1)} images/s, ${gigaflopsPerSecond.toFixed(0)} GFLOP/s`;
-          const error = relativeError === null ? "" : `, differs from the CPU by ${relativeError.toExponential(1)}`;
-          output.line(
-            reason === null ? `  ${device.padEnd(9)} ${speed}${error}` : `  ${device.padEnd(9)} out: ${reason}`,
-          );
-        }
       }),
     );
 
@@ -151,19 +137,21 @@ export function addCommands(program: Command): void {
     .description("list what was done to labels, newest first")
     .addHelpText("after", "\nExample:\n  dinoscope history --count 5")
     .action((flags: { count: number }, command: Command) =>
-      run(command, ({ app, output }) => {
-        for (const operation of app().history(flags.count)) {
+      run(command, ({ viewer, output }) => {
+        const operations = viewer().history(flags.count);
+        for (const operation of operations) {
           output.data("operation", operation);
-          const when = new Date(operation.createdAt).toLocaleString();
-          output.line(`${when}  ${operation.summary}${operation.state === "undone" ? "  (undone)" : ""}`);
+          const undone = operation.state === "undone" ? "  (undone)" : "";
+          output.line(`${moment(operation.createdAt)}  ${operation.summary}${undone}`);
         }
+        if (operations.length === 0) output.line("Nothing was done to labels yet.");
         return Promise.resolve();
       }),
     );
 }
 
 function reportIngest(output: Output, summary: IngestSummary): void {
-  const { added, changed, moved, unchanged, failed, ignored, missing, durationMs } = summary;
+  const { added, changed, moved, unchanged, failed, ignored, missing, skipped, durationMs } = summary;
   const total = added + changed + moved;
   const parts = [
     `${number(added)} new`,
@@ -171,10 +159,43 @@ function reportIngest(output: Output, summary: IngestSummary): void {
     ...(moved > 0 ? [`${number(moved)} moved`] : []),
     ...(unchanged > 0 ? [`${number(unchanged)} as before`] : []),
     ...(missing > 0 ? [`${number(missing)} missing`] : []),
-    ...(failed > 0 ? [`${number(failed)} unreadable`] : []),
-    ...(ignored > 0 ? [`${number(ignored)} other files left out`] : []),
+    ...(failed > 0 ? [`${number(failed)} unreadable (\`dinoscope status\` names them)`] : []),
+    ...(ignored > 0 ? [`${counted(ignored, "other file")} ignored`] : []),
   ];
-  const speed = total > 0 ? ` (${((total / durationMs) * 1000).toFixed(0)} a second)` : "";
-  output.line(`${summary.source.folder}: ${parts.join(", ")}, in ${duration(durationMs)}${speed}.`);
-  for (const { path, reason } of summary.skipped) output.line(`  skipped: ${path}: ${reason}`);
+  const speed = total > 0 ? ` (${rate((total / durationMs) * 1000)} a second)` : "";
+  output.paragraph(`${summary.source.folder}: ${parts.join(", ")}; ${duration(durationMs)}${speed}.`, 2);
+  nameFiles(output, "left out", skipped);
+}
+
+function reportStatus(output: Output, { folder, sources, models, labels, images }: LibraryStatus): void {
+  output.line(`Library ${folder}`);
+  const row = (title: string, text: string): void => output.paragraph(`  ${title.padEnd(10)}${text}`, 12);
+  if (sources.length === 0) row("pictures", "none yet");
+  sources.forEach(({ source, images: { ready, problem, missing } }, i) => {
+    const notes = [
+      ...(problem > 0 ? [`${number(problem)} unreadable`] : []),
+      ...(missing > 0 ? [`${number(missing)} missing`] : []),
+    ];
+    row(i === 0 ? "pictures" : "", [`${number(ready)} in ${source.folder}`, ...notes].join(", "));
+  });
+  row("labels", labels === 0 ? "none yet" : number(labels));
+  if (models.length === 0) row("models", "none yet");
+  models.forEach(({ model, embedded, labelled }, i) => {
+    const random = model.trained ? "" : " (random weights)";
+    const share = embedded === images.ready ? "all" : number(embedded);
+    const text = embedded === 0 ? "nothing embedded yet" : `${share} embedded, ${number(labelled)} of them labelled`;
+    row(i === 0 ? "models" : "", `${model.name}${random}: ${text}`);
+  });
+}
+
+/** The first files of a list with their reasons, and how many more there are. */
+export function nameFiles(
+  output: Output,
+  what: string,
+  files: readonly { readonly path: string; readonly reason: string }[],
+  count = files.length,
+): void {
+  if (count > 0) output.line(`${counted(count, "file")} ${what}:`);
+  for (const { path, reason } of files.slice(0, namedFiles)) output.paragraph(`  ${path}: ${reason}`, 4);
+  if (count > namedFiles) output.line(`  and ${number(count - namedFiles)} more; --json names all`);
 }

@@ -1,29 +1,46 @@
-import { Argument, Option, type Command } from "commander";
+import { extname } from "node:path";
+import { Argument, InvalidArgumentError, Option, type Command } from "commander";
 import { publishedModels } from "../app.ts";
 import type { Model } from "../rpc/records.ts";
+import { CoreError } from "../util/errors.ts";
 import { run, whole } from "./context.ts";
-import { number, table, type Output } from "./output.ts";
+import type { Output } from "./output.ts";
+import { counted, number } from "./text.ts";
 
 /** Commands about models: list, import, download, new, export. */
 export function addModelCommands(program: Command): void {
-  const models = program.command("models").description("list, import, download, make or export models");
+  const models = program
+    .command("models")
+    .description("list, import, download, make or export models")
+    .addHelpText("after", "\nExample:\n  dinoscope models list");
 
   models
     .command("list")
     .description("list the library's models")
     .addHelpText("after", "\nExample:\n  dinoscope models list")
     .action((_flags: object, command: Command) =>
-      run(command, ({ app, output }) => {
-        const all = app().models();
+      run(command, ({ viewer, output }) => {
+        const all = viewer().models();
         for (const model of all) output.data("model", model);
-        const rows = all.map((model) => [
-          model.name,
-          describe(model),
-          `${model.imageSize} px`,
-          model.provenance.format,
-        ]);
-        if (rows.length === 0) output.line("The library has no model yet.");
-        else for (const line of table([["name", "architecture", "input", "from"], ...rows])) output.line(line);
+        if (all.length === 0) output.line("The library has no models yet.");
+        else {
+          output.table(
+            [
+              { title: "name", leaveOut: "end" },
+              { title: "model" },
+              { title: "features", align: "right" },
+              { title: "input", align: "right" },
+              { title: "from" },
+            ],
+            all.map((model) => [
+              model.name,
+              kindOf(model),
+              number(model.width),
+              `${model.imageSize} px`,
+              origin(model),
+            ]),
+          );
+        }
         return Promise.resolve();
       }),
     );
@@ -37,7 +54,9 @@ export function addModelCommands(program: Command): void {
     .description("copy a model into the library")
     .addHelpText("after", "\nExample:\n  dinoscope models import dino_deitsmall16_pretrain.pth --name dino-vits16")
     .action((file: string, flags: { name?: string; heads?: number; part?: "teacher" | "student" }, command: Command) =>
-      run(command, async ({ app, output }) => reportModel(output, await app().importModel(file, flags))),
+      run(command, async ({ app, output }) =>
+        reportModel(output, await app({ create: true }).importModel(file, flags)),
+      ),
     );
 
   models
@@ -46,9 +65,9 @@ export function addModelCommands(program: Command): void {
     .option(
       "--base-url <url>",
       "where to fetch from, instead of the authors' server",
-      process.env["DINOSCOPE_MODELS_URL"],
+      process.env["DINOSCOPE_MODELS_URL"] || undefined,
     )
-    .option("--sha256 <hex>", "hash that the file must have")
+    .option("--sha256 <hex>", "hash that the file must have", sha256)
     .description("fetch weights that the authors of DINO publish (Apache-2.0), and import them")
     .addHelpText(
       "after",
@@ -58,7 +77,7 @@ export function addModelCommands(program: Command): void {
     .action((name: string, flags: { baseUrl?: string; sha256?: string }, command: Command) =>
       run(command, async ({ app, output, watch }) => {
         const settings = { baseUrl: flags.baseUrl, sha256: flags.sha256 };
-        reportModel(output, await app().downloadModel(name, settings, watch));
+        reportModel(output, await app({ create: true }).downloadModel(name, settings, watch));
       }),
     );
 
@@ -80,7 +99,10 @@ export function addModelCommands(program: Command): void {
         name: string,
         flags: { arch: "vit-tiny" | "vit-small" | "vit-base"; patch: number; size: number; seed: number },
         command: Command,
-      ) => run(command, async ({ app, output }) => reportModel(output, await app().createModel(name, flags))),
+      ) =>
+        run(command, async ({ app, output }) =>
+          reportModel(output, await app({ create: true }).createModel(name, flags)),
+        ),
     );
 
   models
@@ -88,30 +110,75 @@ export function addModelCommands(program: Command): void {
     .argument("<destination>", "file to write (timm, onnx), or folder (huggingface)")
     .option("--model <name>", "the model; the newest trained one unless given")
     .addOption(
-      new Option("--format <format>", "for which tools").choices(["timm", "huggingface", "onnx"]).default("timm"),
+      new Option("--format <format>", "for which tools; told by the destination unless given").choices([
+        "timm",
+        "huggingface",
+        "onnx",
+      ]),
     )
     .description("write a model for other tools: safetensors under timm or Hugging Face names, or ONNX with attention")
     .addHelpText("after", "\nExample:\n  dinoscope models export dino.onnx --format onnx")
-    .action(
-      (destination: string, flags: { model?: string; format: "timm" | "huggingface" | "onnx" }, command: Command) =>
-        run(command, async ({ app, output }) => {
-          for (const file of await app().exportModel(flags.model, flags.format, destination)) {
-            output.data("file", { file });
-            output.line(file);
-          }
-        }),
+    .action((destination: string, flags: { model?: string; format?: Format }, command: Command) =>
+      run(command, async ({ viewer, output }) => {
+        const format = flags.format ?? formatOf(destination);
+        for (const file of await viewer().exportModel(flags.model, format, destination)) {
+          output.data("file", { file });
+          output.line(file);
+        }
+      }),
     );
 }
 
-function describe({ architecture, width, kind }: Model): string {
-  if (architecture === null) return `${kind}, ${number(width)} features`;
-  const { depth, heads, patch, registers } = architecture;
-  const extra = typeof registers === "number" && registers > 0 ? `, ${registers} registers` : "";
-  return `ViT, width ${width}, depth ${String(depth)}, ${String(heads)} heads, patch ${String(patch)}${extra}`;
+type Format = "timm" | "huggingface" | "onnx";
+
+/** The format that a destination asks for by its ending. Throws `option-invalid` where it could be either of two. */
+function formatOf(destination: string): Format {
+  switch (extname(destination).toLowerCase()) {
+    case ".onnx":
+      return "onnx";
+    case ".safetensors":
+      return "timm";
+    default:
+      throw new CoreError("option-invalid", `${destination} does not tell in which format to write.`, {
+        hint: "Name a file NAME.safetensors (timm) or NAME.onnx, or a folder with --format huggingface.",
+      });
+  }
+}
+
+/** A parser for SHA-256 hashes, for commander. */
+function sha256(text: string): string {
+  if (/^[0-9a-f]{64}$/i.test(text)) return text;
+  throw new InvalidArgumentError("Wanted 64 hexadecimal digits.");
+}
+
+/** The papers' names of transformers, by width and depth. */
+const namedSizes: Readonly<Record<string, string>> = {
+  "192 x 12": "ViT-Ti",
+  "384 x 12": "ViT-S",
+  "768 x 12": "ViT-B",
+  "1024 x 24": "ViT-L",
+};
+
+/** `ViT-S/16`, or `ViT/16, 3 blocks` for a size without a name. */
+function kindOf({ architecture, width }: Model): string {
+  if (architecture === null) return "ONNX";
+  const { depth, patch, registers } = architecture;
+  const name = namedSizes[`${width} x ${String(depth)}`];
+  const extra = typeof registers === "number" && registers > 0 ? `, ${counted(registers, "register")}` : "";
+  return `${name ?? "ViT"}/${String(patch)}${name === undefined ? `, ${String(depth)} blocks` : ""}${extra}`;
+}
+
+function origin({ provenance, trained }: Model): string {
+  return trained ? provenance.format : "random weights";
 }
 
 function reportModel(output: Output, model: Model): void {
   output.data("model", model);
-  output.line(`${model.name}: ${describe(model)}, input ${model.imageSize} px, from ${model.provenance.format}.`);
-  output.line(`  SHA-256 of the original: ${model.provenance.sourceHash ?? "none, random weights"}`);
+  const heads = model.architecture === null ? "" : `, ${String(model.architecture["heads"])} heads`;
+  output.paragraph(
+    `${model.name}: ${kindOf(model)}${heads}, ${number(model.width)} features, input ${model.imageSize} px, ` +
+      `from ${origin(model)}.`,
+  );
+  const { sourceHash } = model.provenance;
+  if (sourceHash !== null) output.line(`  SHA-256 ${sourceHash}`);
 }

@@ -13,7 +13,7 @@ export interface Output {
   table(columns: readonly Column[], rows: readonly (readonly string[])[]): void;
   /** An object for scripts; nothing without --json. */
   data(type: string, value: object): void;
-  progress(progress: Progress): void;
+  readonly progress: (progress: Progress) => void;
   /** Ends the progress line, so that other text can follow. */
   settle(): void;
   error(error: unknown): void;
@@ -48,7 +48,8 @@ const usualColumns = 80;
 export function createOutput(json: boolean, { stdout, stderr }: Streams = process): Output {
   const live = stderr.isTTY === true && !json;
   // In a pipe lines stay whole: other programs read them.
-  const widthOf = (stream: Stream): number => (stream.isTTY === true ? (stream.columns ?? usualColumns) : Infinity);
+  const widthOf = ({ isTTY, columns = 0 }: Stream): number =>
+    isTTY === true ? (columns > 0 ? columns : usualColumns) : Infinity;
   let shown = false;
   let last = { at: 0, phase: "" };
   const write = (value: object): void => void stdout.write(`${jsonLine(value)}\n`);

@@ -1,10 +1,16 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { CoreError } from "../util/errors.ts";
+import { addCheckCommands } from "./check-commands.ts";
+import { addClusterCommands } from "./cluster-commands.ts";
 import { exitCodes } from "./context.ts";
+import { addDatasetCommands } from "./dataset-commands.ts";
 import { addDemoCommand } from "./demo.ts";
+import { addDoctorCommand } from "./doctor.ts";
 import { addLabelCommands } from "./label-commands.ts";
 import { addCommands } from "./library-commands.ts";
+import { addMaskCommands } from "./mask-commands.ts";
+import { addMapCommands } from "./map-commands.ts";
 import { addModelCommands } from "./model-commands.ts";
 import { createOutput } from "./output.ts";
 
@@ -18,7 +24,8 @@ export function createProgram(): Command {
     .option(
       "--library <folder>",
       "the library's folder, or the variable DINOSCOPE_LIBRARY",
-      process.env["DINOSCOPE_LIBRARY"] ?? "dinoscope-library",
+      // An empty variable is one that is not set.
+      process.env["DINOSCOPE_LIBRARY"] || "dinoscope-library",
     )
     .option("--json", "results as JSON, one object a line")
     .helpOption("-h, --help", "show help")
@@ -40,6 +47,12 @@ Example:
   addCommands(program);
   addModelCommands(program);
   addLabelCommands(program);
+  addClusterCommands(program);
+  addMapCommands(program);
+  addCheckCommands(program);
+  addMaskCommands(program);
+  addDatasetCommands(program);
+  addDoctorCommand(program);
   addDemoCommand(program);
   return program;
 }
@@ -63,10 +76,10 @@ export async function runProgram(args: readonly string[]): Promise<void> {
 }
 
 /** `error: unknown command 'embd'\n(Did you mean embed?)` as one of our errors. */
-function usageError({ code, message }: CommanderError): CoreError {
-  // Without a command commander prints the help and has nothing to say itself.
-  const text = code === "commander.help" ? "expected a command" : message.replace(/^error: /, "");
-  const [what = "", ...rest] = text.split("\n");
+export function usageError({ code, message }: CommanderError): CoreError {
+  // Without a command commander has printed the help, and has nothing to say itself.
+  if (code === "commander.help") return new CoreError("usage", "Expected a command.");
+  const [what = "", ...rest] = message.replace(/^error: /, "").split("\n");
   const sentence = what.charAt(0).toUpperCase() + what.slice(1);
   const suggestion = rest.join(" ").replace(/^\(|\)$/g, "");
   return new CoreError("usage", /[.?!]$/.test(sentence) ? sentence : `${sentence}.`, {

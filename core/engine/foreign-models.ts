@@ -3,12 +3,15 @@ import { createOrtRuntime } from "../runtime/ort.ts";
 import { floatOutput, floats, type Program, type Runtime } from "../runtime/runtime.ts";
 import { writeWhole } from "../weights/files.ts";
 import { exposeOutput, inspectOnnx, type OnnxInspection } from "../weights/foreign-onnx.ts";
-import { CoreError } from "../util/errors.ts";
+import { CoreError, errorRecord } from "../util/errors.ts";
 import type { OpenModel } from "./models.ts";
 import type { ImportedModel, ModelFile } from "./protocol.ts";
 
 /** ONNX cannot be larger in one file. */
 const maxBytes = 2 ** 31 - 1;
+
+/** Largest side of the picture that a model may ask for, in pixels; published ones go to about 1,000. */
+const largestSize = 2048;
 
 /** Side of the picture where the file leaves it open. */
 const usualSize = 224;
@@ -26,7 +29,7 @@ export async function importForeignModel(
   sourceHash: string,
 ): Promise<ImportedModel & { file: string }> {
   const bytes = await readModel(path);
-  const opened = await open(bytes, createOrtRuntime("cpu"), sizeOf(inspectOnnx(bytes)));
+  const opened = await tryOut(bytes, sizeOf(inspectOnnx(bytes)));
   await opened.program.release();
   const { hash } = await writeWhole(destination, [bytes]);
   return {
@@ -38,6 +41,18 @@ export async function importForeignModel(
     width: opened.width,
     provenance: { source: path, format: "onnx", sourceHash, notes: { attention: opened.attention !== null } },
   };
+}
+
+/** Opens a model on the CPU, which knows every operator. Throws `onnx-unsupported` with onnxruntime's own words. */
+async function tryOut(bytes: Uint8Array<ArrayBuffer>, imageSize: number): Promise<OpenModel & { width: number }> {
+  try {
+    return await open(bytes, createOrtRuntime("cpu"), imageSize);
+  } catch (cause) {
+    throw new CoreError("onnx-unsupported", `onnxruntime cannot run this ONNX file: ${errorRecord(cause).message}`, {
+      hint: "Check that it takes pictures [N, 3, H, W], and that it uses operators of ONNX itself only.",
+      cause,
+    });
+  }
 }
 
 /** Loads an ONNX file of others for embedding. */
@@ -52,16 +67,28 @@ async function readModel(path: string): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await readFile(path));
 }
 
-/** Side of the square picture that a model takes. Throws `onnx-unsupported` for one that is not square. */
+/** Side of the square picture that a model takes. Throws `onnx-unsupported` for others, and for several at a time. */
 function sizeOf({ image }: OnnxInspection): number {
-  const { height, width } = image;
+  const { batch, height, width } = image;
   if (height !== null && width !== null && height !== width) {
     throw new CoreError(
       "onnx-unsupported",
       `The model takes pictures of ${height} x ${width}; only squares are supported.`,
     );
   }
-  return height ?? width ?? usualSize;
+  const size = height ?? width ?? usualSize;
+  if (size > largestSize) {
+    throw new CoreError(
+      "onnx-unsupported",
+      `The model takes pictures of ${size} px; at most ${largestSize} are supported.`,
+    );
+  }
+  if (batch !== null && batch !== 1) {
+    throw new CoreError("onnx-unsupported", `The model takes exactly ${batch} pictures at a time.`, {
+      hint: "Export it with an open batch size, or a batch of one.",
+    });
+  }
+  return size;
 }
 
 async function open(

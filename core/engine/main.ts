@@ -1,8 +1,11 @@
 /** Entry of the engine process. It answers the calls of protocol.ts and ends when its parent does. */
 import { errorRecord } from "../util/errors.ts";
-import { colourHistograms, preparePictures } from "./pictures.ts";
+import { colourHistograms, preparePictures, uprightCopy } from "./pictures.ts";
 import { createDevices } from "./devices.ts";
 import { createEmbedder } from "./embed.ts";
+import { createCentres } from "./kmeans.ts";
+import { createMasker } from "./mask-features.ts";
+import { createLayouts } from "./layouts.ts";
 import { createModel, exportModel, importModel } from "./models.ts";
 import { createNeighbours } from "./neighbours.ts";
 import { probeDevice } from "./probe.ts";
@@ -17,10 +20,13 @@ type Handlers = {
 const devices = createDevices();
 const embedder = createEmbedder(devices);
 const neighbours = createNeighbours(devices);
+const centres = createCentres(devices, neighbours.bank);
+const masker = createMasker(devices);
 
 const handlers: Handlers = {
   preparePictures,
   colourHistograms,
+  uprightCopy,
   chooseDevice: ({ device }) => devices.choose(device),
   probeDevice,
   importModel,
@@ -30,6 +36,13 @@ const handlers: Handlers = {
   loadBank: neighbours.load,
   nearest: neighbours.nearest,
   dropBank: neighbours.drop,
+  maskPictures: masker.maskPictures,
+  maskAttention: masker.maskAttention,
+  foregroundSamples: masker.foregroundSamples,
+  readMasks: masker.readMasks,
+  nearestCentres: centres.nearestCentres,
+  seedCentres: centres.seedCentres,
+  ...createLayouts(neighbours.bank),
 };
 
 function send(response: EngineResponse): void {

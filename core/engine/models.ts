@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, extname } from "node:path";
 import { createGraph } from "../graph/graph.ts";
@@ -12,7 +11,7 @@ import { patchGrid, visionTransformer } from "../nn/vision-transformer.ts";
 import type { Program, Runtime } from "../runtime/runtime.ts";
 import { readCheckpoint } from "../weights/checkpoint.ts";
 import { exportWeights } from "../weights/export.ts";
-import { writeWhole } from "../weights/files.ts";
+import { withFile, writeWhole } from "../weights/files.ts";
 import { readModelFile, writeModelFile } from "../weights/model-file.ts";
 import { CoreError } from "../util/errors.ts";
 import { importForeignModel, openForeignModel } from "./foreign-models.ts";
@@ -63,9 +62,16 @@ type Method<Name extends keyof EngineMethods> = (
 
 /** See `importModel` in protocol.ts. */
 export const importModel: Method<"importModel"> = async ({ path, destination, heads, part }) => {
-  const sourceHash = await hashFile(path);
+  const { hash: sourceHash, start } = await readThrough(path);
   await mkdir(dirname(destination), { recursive: true });
-  if (extname(path).toLowerCase() === ".onnx") return importForeignModel(path, `${destination}.onnx`, sourceHash);
+  if (extname(path).toLowerCase() === ".onnx" || startsLikeOnnx(start)) {
+    if (heads !== undefined || part !== undefined) {
+      throw new CoreError("option-invalid", `${path} is an ONNX file: it has no parts to choose and says its heads.`, {
+        hint: "Leave --heads and --part out.",
+      });
+    }
+    return importForeignModel(path, `${destination}.onnx`, sourceHash);
+  }
   const checkpoint = await readCheckpoint(path, {
     ...(heads === undefined ? {} : { heads }),
     ...(part === undefined ? {} : { part }),
@@ -111,31 +117,42 @@ export const exportModel: Method<"exportModel"> = async ({ model, format, destin
       hint: `Copy the file itself: ${model.file}`,
     });
   }
-  const { architecture, weights } = await readModelFile(model.file);
+  const { architecture, weights, provenance } = await readModelFile(model.file);
+  await mkdir(dirname(destination), { recursive: true });
   if (format !== "onnx") {
-    return (await exportWeights(weights, architecture, destination, format)).map(({ path }) => path);
+    return (await exportWeights(weights, architecture, destination, format, { provenance })).map(({ path }) => path);
   }
   const pixels = input("pixel_values", ["batch", 3, model.imageSize, model.imageSize]);
   const { cls, tokens, attention } = visionTransformer(architecture, constantWeights(weights), pixels, exported);
   // The names that Hugging Face's exporters and transformers.js use, and ours for what they do not have.
   const graph = createGraph("vision_transformer", { last_hidden_state: tokens, attention, cls });
-  await mkdir(dirname(destination), { recursive: true });
   await writeWhole(destination, [
     encodeOnnx(graph, {
       "dinoscope.input": "pixel_values: RGB / 255, minus mean 0.485 0.456 0.406, over 0.229 0.224 0.225",
       "dinoscope.architecture": JSON.stringify(architecture),
+      "dinoscope.provenance": JSON.stringify(provenance),
     }),
   ]);
   return [destination];
 };
 
-/** SHA-256 of a file, in hex. Throws `file-unreadable`. */
-export async function hashFile(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  try {
-    for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
-  } catch (cause) {
-    throw new CoreError("file-unreadable", `${path} cannot be read: ${(cause as Error).message}.`, { cause });
-  }
-  return hash.digest("hex");
+/** SHA-256 of a file in hex, and its first bytes, which tell its format. Throws `file-unreadable`. */
+function readThrough(path: string): Promise<{ hash: string; start: Uint8Array }> {
+  return withFile(path, async (file) => {
+    const start = new Uint8Array(Math.min(16, file.byteSize));
+    await file.read(start, 0);
+    const hash = createHash("sha256");
+    const buffer = new Uint8Array(2 ** 20);
+    for (let position = 0; position < file.byteSize; position += buffer.length) {
+      const chunk = buffer.subarray(0, file.byteSize - position);
+      await file.read(chunk, position);
+      hash.update(chunk);
+    }
+    return { hash: hash.digest("hex"), start };
+  });
+}
+
+/** ONNX begins with the version of its format, field 1 of a protocol buffer; safetensors with JSON after eight bytes. */
+function startsLikeOnnx(start: Uint8Array): boolean {
+  return start[0] === 0x08 && start[8] !== 0x7b;
 }

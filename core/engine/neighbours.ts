@@ -18,9 +18,13 @@ const margin = 12;
 /** More than this is a mistake or an attack: 4 GiB of float32. */
 const maxBankValues = 2 ** 30;
 
-interface Bank {
+/** Embeddings in this process: rows of `width`. */
+export interface LoadedBank {
   readonly width: number;
   readonly values: Float32Array;
+}
+
+interface Bank extends LoadedBank {
   filled: number;
 }
 
@@ -33,6 +37,8 @@ export function createNeighbours(devices: Devices): {
   load: Call<"loadBank">;
   nearest: Call<"nearest">;
   drop: Call<"dropBank">;
+  /** A bank that is loaded whole. */
+  bank: (name: string) => LoadedBank;
 } {
   const banks = new Map<string, Bank>();
   const caches = new Map<Runtime, ProgramCache>();
@@ -61,10 +67,7 @@ export function createNeighbours(devices: Devices): {
     },
     nearest: ({ bank: name, queries, count, exclude, device }) => {
       const found = turn.then(async () => {
-        const bank = requireBank(banks, name);
-        if (bank.filled * bank.width !== bank.values.length) {
-          throw new CoreError("bank-mismatch", `Only ${bank.filled} rows of the bank ${name} were loaded.`);
-        }
+        const bank = requireWhole(banks, name);
         return search(cacheOf(await devices.runtime(device)), bank.values, queries, bank.width, count, exclude);
       });
       turn = found.catch(() => {});
@@ -74,7 +77,14 @@ export function createNeighbours(devices: Devices): {
       banks.delete(name);
       return Promise.resolve(null);
     },
+    bank: (name) => requireWhole(banks, name),
   };
+}
+
+function requireWhole(banks: ReadonlyMap<string, Bank>, name: string): Bank {
+  const bank = requireBank(banks, name);
+  if (bank.filled * bank.width === bank.values.length) return bank;
+  throw new CoreError("bank-mismatch", `Only ${bank.filled} rows of the bank ${name} were loaded.`);
 }
 
 function requireBank(banks: ReadonlyMap<string, Bank>, name: string): Bank {

@@ -1,5 +1,7 @@
 import { colourHistogram } from "../image/colour-histogram.ts";
 import { preparePictures as prepareFiles } from "../image/prepare.ts";
+import { writeUpright } from "../image/upright.ts";
+import { CoreError } from "../util/errors.ts";
 import type { EngineMethods } from "./protocol.ts";
 
 type Method<Name extends keyof EngineMethods> = (
@@ -13,3 +15,13 @@ export const preparePictures: Method<"preparePictures"> = ({ paths, thumbnailSiz
 /** See `colourHistograms` in protocol.ts. */
 export const colourHistograms: Method<"colourHistograms"> = ({ thumbnails }) =>
   Promise.all(thumbnails.map((bytes) => colourHistogram(bytes)));
+
+/** See `uprightCopy` in protocol.ts. Only the picture's own faults are an outcome; a full disk is an error. */
+export const uprightCopy: Method<"uprightCopy"> = async ({ from, to }) => {
+  try {
+    return { ok: true, value: { turned: await writeUpright(from, to) } };
+  } catch (error) {
+    if (error instanceof CoreError) return { ok: false, problem: { code: error.code, message: error.message } };
+    throw error;
+  }
+};

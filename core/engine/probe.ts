@@ -1,7 +1,7 @@
 import { namedArchitecture, type Architecture } from "../nn/architecture.ts";
 import { embeddingGraph, multiplyAdds } from "../nn/embedding-graph.ts";
 import { initialWeights } from "../nn/initial-weights.ts";
-import { explainRefusal, measureProducts } from "../runtime/choose.ts";
+import { measureProducts } from "../runtime/choose.ts";
 import { createOrtRuntime, ortKnows } from "../runtime/ort.ts";
 import { floatOutput, floats, type Runtime } from "../runtime/runtime.ts";
 import { createTfjsRuntime } from "../runtime/tfjs.ts";
@@ -20,12 +20,27 @@ const tiny: Architecture = {
 /** Pictures in the measured batch: what embed uses on a card, and a multiple of what it uses on the CPU. */
 const measuredBatch = 16;
 
-/** A single picture slower than this is measured by itself, so that a software driver does not take minutes. */
+/** A single picture slower than this is measured by itself, so that a slow device does not take minutes. */
 const patienceMs = 1500;
 
 /**
+ * GFLOP/s in small products below which no picture is tried: a software driver reaches a tenth of it and would need a
+ * minute or two, a card with the slowest start of its kernels several times as much.
+ */
+const patience = 1;
+
+/** Systems for which onnxruntime has what not every build has. */
+const homes: Readonly<Partial<Record<string, string>>> = {
+  cuda: "Linux on x64",
+  directml: "Windows",
+  coreml: "macOS",
+  webgpu: "Windows, macOS and Linux on x64",
+};
+
+/**
  * Self-test of one device: a tiny transformer against the CPU's figures, then a batch of ViT-S/16 at 224 px with
- * random weights. The reason in the report is null when the device works.
+ * random weights. The reason in the report is null when the device works; a device that is far too slow is not measured
+ * with pictures.
  */
 export async function probeDevice({ device }: EngineMethods["probeDevice"]["request"]): Promise<DeviceReport> {
   const failed = (reason: string): DeviceReport => {
@@ -36,9 +51,8 @@ export async function probeDevice({ device }: EngineMethods["probeDevice"]["requ
       const { runtime } = await createTfjsRuntime();
       return { ...failed(""), reason: null, relativeError: await tinyError(runtime) };
     }
-    if (!ortKnows(device))
-      return failed(`This build of onnxruntime has no ${device} provider for ${process.platform}.`);
-    await measureProducts(device, 128);
+    if (!ortKnows(device)) return failed(`onnxruntime has it for ${homes[device] ?? "other systems"} only.`);
+    const speed = await measureProducts(device, 128);
     const runtime = createOrtRuntime(device, { allowFallback: false });
     const relativeError = await tinyError(runtime);
     // Float32 in another order of summation, through three blocks; wrong kernels are off by orders of magnitude more.
@@ -48,10 +62,14 @@ export async function probeDevice({ device }: EngineMethods["probeDevice"]["requ
         `The device computes wrong numbers: relative error ${relativeError.toExponential(1)}.`,
       );
     }
-    return { device, reason: null, relativeError, ...(await measureSmall(runtime)) };
+    const measured =
+      device !== "cpu" && speed < patience
+        ? { imagesPerSecond: null, gigaflopsPerSecond: speed }
+        : await measureSmall(runtime);
+    return { device, reason: null, relativeError, ...measured };
   } catch (error) {
     const { message } = errorRecord(error);
-    return failed(device === "tfjs" ? message : explainRefusal(device, message));
+    return failed(message);
   }
 }
 

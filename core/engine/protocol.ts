@@ -4,7 +4,8 @@
  */
 import type { PictureOutcome, PreparedPicture } from "../image/types.ts";
 import type { Architecture, ArchitectureName } from "../nn/architecture.ts";
-import type { ModelProvenance } from "../rpc/records.ts";
+import type { ForegroundHead } from "../masks/foreground-head.ts";
+import type { MaskRecipe, ModelProvenance } from "../rpc/records.ts";
 import type { DeviceName } from "../runtime/runtime.ts";
 import type { NeighbourTable } from "../suggest/nearest.ts";
 
@@ -70,6 +71,14 @@ export interface EmbeddedPicture {
   readonly attention: QuantizedAttention | null;
 }
 
+/** A mask as it leaves the engine. */
+export interface MadeMask {
+  /** Run lengths as COCO's compressed text, at the size of the upright picture. */
+  readonly runs: string;
+  /** How sure each patch is foreground, a byte a patch, row by row: 255 for 1, foreground from one half on. */
+  readonly score: { readonly rows: number; readonly columns: number; readonly data: Uint8Array };
+}
+
 export type ExportFormat = "timm" | "huggingface" | "onnx";
 
 /** Every call: what goes in and what comes out. */
@@ -122,6 +131,70 @@ export interface EngineMethods {
     result: NeighbourTable;
   };
   dropBank: { request: { bank: string }; result: null };
+  /**
+   * One step of k-means: the `count` nearest of `centres` ([centres, width], unit rows) to each row of a bank, best
+   * first, with their cosines, and for each centre the sum of the rows that have it as their first.
+   */
+  nearestCentres: {
+    request: { bank: string; centres: Float32Array; count: number; device: WantedDevice };
+    result: { nearest: Int32Array; similarities: Float32Array; sums: Float64Array };
+  };
+  /** `count` rows of a bank to start k-means from (k-means++); the same seed chooses the same rows. */
+  seedCentres: { request: { bank: string; count: number; seed: number; device: WantedDevice }; result: Int32Array };
+  /** Clusters of any number by density (HDBSCAN) from the nearest rows of each row, itself left out; -1 is noise. */
+  densityClusters: { request: { neighbours: NeighbourTable; minimum: number; samples: number }; result: Int32Array };
+  /** A start for a map of a bank: its two principal components, [rows, 2]. */
+  principalPlane: { request: { bank: string; seed: number }; result: Float32Array };
+  /** Prepares the layout of a map from the nearest rows of each row, itself left out. */
+  startLayout: { request: { layout: string; neighbours: NeighbourTable; epochs: number; seed: number }; result: null };
+  /**
+   * Epochs `from` to `to` (both counted from 1) of a layout, from coordinates [rows, 2]. Throws `bank-missing` when
+   * the engine was started anew since.
+   */
+  runLayout: {
+    request: { layout: string; coordinates: Float32Array; from: number; to: number };
+    result: Float32Array;
+  };
+  dropLayout: { request: { layout: string }; result: null };
+  /**
+   * Masks of pictures, one for each recipe; all recipes have the size `size`. `head` is for recipes that need a trained
+   * one. Throws `masks-unsupported` for a model that came as ONNX.
+   */
+  maskPictures: {
+    request: {
+      model: ModelFile;
+      device: WantedDevice;
+      paths: readonly string[];
+      size: number;
+      recipes: readonly MaskRecipe[];
+      head: ForegroundHead | null;
+    };
+    result: readonly PictureOutcome<{ width: number; height: number; masks: readonly MadeMask[] }>[];
+  };
+  /** Attention from CLS to the patches of whole pictures, in float32: [heads, rows * columns]. */
+  maskAttention: {
+    request: { model: ModelFile; device: WantedDevice; paths: readonly string[]; size: number };
+    result: readonly PictureOutcome<{ rows: number; columns: number; heads: number; attention: Float32Array }>[];
+  };
+  /** Tokens of `patches` patches of each picture, with a rough foreground (1) to train a head on: [patches, width]. */
+  foregroundSamples: {
+    request: {
+      model: ModelFile;
+      device: WantedDevice;
+      paths: readonly string[];
+      size: number;
+      patches: number;
+      seed: number;
+    };
+    result: readonly PictureOutcome<{ tokens: Float32Array; targets: Uint8Array }>[];
+  };
+  /** Writes an upright copy of a picture whose file asks to be turned, and says so; nothing for one that is upright. */
+  uprightCopy: { request: { from: string; to: string }; result: PictureOutcome<{ turned: boolean }> };
+  /** Masks that came as pictures: foreground is what is lighter than middle grey. Run lengths as in `MadeMask`. */
+  readMasks: {
+    request: { paths: readonly string[] };
+    result: readonly PictureOutcome<{ width: number; height: number; runs: string }>[];
+  };
 }
 
 export type EngineMethod = keyof EngineMethods;

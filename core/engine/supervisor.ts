@@ -8,7 +8,7 @@ import type { EngineMethod, EngineMethods, EngineRequest, EngineResponse } from 
 export interface Engine {
   /**
    * Asks the engine. Calls may overlap. Throws `engine-crashed` when the process dies meanwhile; the next call starts a
-   * fresh one.
+   * fresh one. Throws `engine-closed` after `close`, so that no late call leaves a process behind.
    */
   call<Method extends EngineMethod>(
     method: Method,
@@ -16,7 +16,7 @@ export interface Engine {
   ): Promise<EngineMethods[Method]["result"]>;
   /** Process id while it runs. */
   readonly pid: number | undefined;
-  /** Ends the process; pending calls are refused. */
+  /** Ends the process for good; pending calls are refused. */
   close(): Promise<void>;
 }
 
@@ -37,6 +37,7 @@ export function createEngine(): Engine {
   let child: ChildProcess | undefined;
   let log = "";
   let nextId = 1;
+  let closed = false;
   const pending = new Map<number, Pending>();
 
   const failAll = (error: CoreError): void => {
@@ -68,7 +69,9 @@ export function createEngine(): Engine {
     const gone = (how: string): void => {
       if (child !== started) return;
       child = undefined;
-      const tail = log.trim().split("\n").at(-1);
+      // Of a JavaScript error the line that names it says most; a native crash has none, and its last line does.
+      const lines = log.trim().split("\n");
+      const tail = lines.findLast((line) => /^\S*Error\b/.test(line)) ?? lines.at(-1);
       failAll(new CoreError("engine-crashed", `The engine ended (${how})${tail ? `: ${tail}` : ""}.`));
     };
     started.on("error", (error) => {
@@ -86,6 +89,7 @@ export function createEngine(): Engine {
     },
     call: (method, request) =>
       new Promise((resolve, reject) => {
+        if (closed) throw closedError();
         child ??= start();
         const id = nextId++;
         pending.set(id, { resolve, reject });
@@ -98,10 +102,11 @@ export function createEngine(): Engine {
         });
       }),
     close: async () => {
+      closed = true;
       const running = child;
       if (running === undefined) return;
       child = undefined;
-      failAll(new CoreError("engine-closed", "The engine was closed."));
+      failAll(closedError());
       if (running.exitCode !== null || running.signalCode !== null) return;
       await new Promise<void>((resolve) => {
         // session.run blocks its thread: an engine in the middle of one does not notice the closed channel.
@@ -114,4 +119,8 @@ export function createEngine(): Engine {
       });
     },
   };
+}
+
+function closedError(): CoreError {
+  return new CoreError("engine-closed", "The engine was closed.");
 }

@@ -11,7 +11,7 @@ export interface Area {
 /**
  * The part `area` of a picture enlarged to `width` x `height`, as RGB bytes: bicubic with a = -0.5 (Keys 1981), pixel
  * centres aligned, columns first. This is here because libvips enlarges with the picture moved by half a pixel, a mean
- * difference of 5 levels to Pillow; it is exact where it reduces.
+ * difference of 5 levels to Pillow; where it reduces, its centres are aligned too.
  */
 export function enlarge(picture: Pixels, width: number, height: number, area: Area): Uint8Array {
   const across = taps(picture.width, width, area.left, area.width);

@@ -50,8 +50,11 @@ export interface LabelsFileLimits {
 
 export interface LabelsFileOptions {
   readonly limits?: Partial<LabelsFileLimits>;
-  /** The column whose names are read as labels: `split` for a file that says which part an image belongs to. */
-  readonly valueColumn?: "label" | "split";
+  /**
+   * The column whose names are read as labels: `split` for a file that says which part an image belongs to, `label_path`
+   * for the whole paths that exports of ours have.
+   */
+  readonly valueColumn?: "label" | "split" | "label_path";
 }
 
 /** The bounds that hold unless others are given. */

@@ -12,7 +12,10 @@ export interface DownloadSettings {
   readonly sha256: string | undefined;
 }
 
-/** Fetches a published checkpoint and imports it. What was fetched is deleted once the library has its own copy. */
+/**
+ * Fetches a published checkpoint and imports it under its name. What was fetched is deleted then; only a part of it stays
+ * for the next try. Throws `model-unknown`, `model-exists`, and what `download` and `importModel` throw.
+ */
 export async function downloadModel(
   workplace: Workplace,
   name: string,
@@ -29,18 +32,21 @@ export async function downloadModel(
   const url = parseUrl(published.path, baseUrl ?? publishedBaseUrl);
   const file = join(library.folder, "models", "downloads", `${name}.pth`);
   return runJob(workplace, "download", { name, url: url.href }, watch, async (job) => {
-    const report = job.phase("downloading", 0);
+    const report = job.phase("downloading (kB)", 0);
     await download({
       url,
       file,
       maxBytes: published.maxBytes,
       sha256: sha256 ?? null,
       signal: job.signal,
-      onProgress: report,
+      onProgress: (done, total) => report(Math.ceil(done / 1000), Math.ceil(total / 1000)),
     });
-    const model = await importModel(workplace, file, { name }, url.href);
-    await rm(file, { force: true });
-    return model;
+    try {
+      return await importModel(workplace, file, { name }, url.href);
+    } finally {
+      // The library has its own copy now, or nothing to do with it.
+      await rm(file, { force: true });
+    }
   });
 }
 

@@ -5,6 +5,7 @@ import { countImagesWithoutEmbedding, imagesWithoutEmbedding } from "../library/
 import { listSources } from "../library/sources.ts";
 import type { Image, Model } from "../rpc/records.ts";
 import type { EmbedSummary } from "../rpc/api.ts";
+import { onceMore } from "./once-more.ts";
 import { batchSize, pipeBatches } from "./pipeline.ts";
 import { runJob, type Watch, type Workplace } from "./run.ts";
 
@@ -43,7 +44,7 @@ export async function embedImages(
     const folders = new Map(listSources(db).map(({ id, folder }) => [id, folder]));
     const fullPath = (image: Image): string => join(folders.get(image.sourceId) ?? "", image.path);
 
-    const chosen = await engine.call("chooseDevice", { device });
+    const chosen = await onceMore(() => engine.call("chooseDevice", { device }));
     const report = job.phase(`embedding on ${chosen.device}`, countImagesWithoutEmbedding(db, model.id));
     report(0);
     const failed: { path: string; reason: string }[] = [];

@@ -9,6 +9,7 @@ import { evaluateLeaveOneOut, evaluateSplit, type Evaluations } from "../suggest
 import { CoreError } from "../util/errors.ts";
 import { readParts, type EvaluationParts, type Known, type PartsOptions } from "./evaluation-parts.ts";
 import { everyRow, loadBank, type Embeddings } from "./neighbours.ts";
+import { onceMore } from "./once-more.ts";
 import { slices } from "./pipeline.ts";
 import type { Watch, Workplace } from "./run.ts";
 
@@ -116,7 +117,7 @@ async function readHistograms(
       return thumbnail === null ? [] : [thumbnail];
     });
     if (thumbnails.length < ids.length) return null;
-    histograms.push(...(await engine.call("colourHistograms", { thumbnails })));
+    histograms.push(...(await onceMore(() => engine.call("colourHistograms", { thumbnails }))));
   }
   const width = histograms[0]?.length ?? 1;
   const matrix = new Float32Array(histograms.length * width);

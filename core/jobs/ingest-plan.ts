@@ -5,10 +5,10 @@ import type { Scan, ScannedFile } from "./scan.ts";
 
 /** What an ingest has to do. */
 export interface IngestPlan {
-  /** Files to open: those of known images first, then the new ones. */
-  readonly toRead: readonly ScannedFile[];
-  /** Of those that were known: the image, by path. */
-  readonly known: ReadonlyMap<string, ImageFile>;
+  /** Files to open at paths where the library has an image. */
+  readonly toLookAt: readonly { readonly file: ScannedFile; readonly image: ImageFile }[];
+  /** Files at paths that the library does not know. */
+  readonly fresh: readonly ScannedFile[];
   /** Ids of images whose file is not there any more. */
   readonly gone: readonly number[];
   /** Ids of missing images whose file is back, as it was. */
@@ -31,16 +31,11 @@ export function planIngest(
 ): IngestPlan {
   const gone: number[] = [];
   const found: number[] = [];
-  const toRead: ScannedFile[] = [];
-  const known = new Map<string, ImageFile>();
+  const toLookAt: { file: ScannedFile; image: ImageFile }[] = [];
   const paths = new Set<string>();
   /** One image of each content that is there, readable and as before. */
-  const shown = new Map<string, ImageFile>();
+  const shown = new Map<string, { file: ScannedFile; image: ImageFile }>();
   let same = 0;
-  const read = (image: ImageFile, file: ScannedFile): void => {
-    known.set(image.path, image);
-    toRead.push(file);
-  };
   for (const image of images) {
     const file = files.get(image.path);
     if (file === undefined) {
@@ -52,21 +47,16 @@ export function planIngest(
     if (asBefore && image.missingSince !== null) found.push(image.id);
     const unread = image.contentHash === null && image.problem?.code !== crashedPicture;
     if (!asBefore || unread) {
-      read(image, file);
+      toLookAt.push({ file, image });
       continue;
     }
     same++;
-    if (image.problem === null && image.contentHash !== null) shown.set(image.contentHash, image);
+    if (image.problem === null && image.contentHash !== null) shown.set(image.contentHash, { file, image });
   }
-  for (const contentHash of withoutThumbnail(thumbnails, [...shown.keys()])) {
-    const image = shown.get(contentHash);
-    const file = image === undefined ? undefined : files.get(image.path);
-    if (image === undefined || file === undefined) continue;
-    read(image, file);
-    same--;
-  }
-  for (const file of files.values()) if (!paths.has(file.path)) toRead.push(file);
-  return { toRead, known, gone, found, unchanged: same };
+  const withoutThumbnails = withoutThumbnail(thumbnails, [...shown.keys()]).flatMap((key) => shown.get(key) ?? []);
+  toLookAt.push(...withoutThumbnails);
+  const fresh = [...files.values()].filter(({ path }) => !paths.has(path));
+  return { toLookAt, fresh, gone, found, unchanged: same - withoutThumbnails.length };
 }
 
 /** Whether a path, or a folder that it lies in, could not be looked at. */

@@ -3,11 +3,11 @@ import { countImages, imagesOfSource } from "../library/images.ts";
 import { markFound, markMissing, relinkImages, upsertImages, type NewImage } from "../library/image-changes.ts";
 import { ensureSource } from "../library/sources.ts";
 import { putThumbnails } from "../library/thumbnails.ts";
-import type { Image, Source } from "../rpc/records.ts";
+import type { Source } from "../rpc/records.ts";
 import type { IngestSummary } from "../rpc/api.ts";
 import type { PictureOutcome, PreparedPicture } from "../engine/protocol.ts";
 import { crashedPicture, planIngest, type IngestPlan } from "./ingest-plan.ts";
-import { findMoves, placeOf, pushedOut } from "./moves.ts";
+import { findMoves, rearrange, type Replaced } from "./moves.ts";
 import { batchSize, pipeBatches, slices } from "./pipeline.ts";
 import { runJob, type RunningJob, type Watch, type Workplace } from "./run.ts";
 import { scanFolder, type ScannedFile } from "./scan.ts";
@@ -53,85 +53,96 @@ export async function ingestFolder(workplace: Workplace, folder: string, watch: 
 
 type Counts = Record<"added" | "changed" | "moved" | "unchanged" | "failed" | "ignored", number>;
 
-/** Decodes files in the engine and stores what came out, a batch a transaction. */
+/** Reads the files of a plan and stores what they hold, a batch a transaction. */
 async function readFiles(
+  workplace: Workplace,
+  job: RunningJob,
+  source: Source,
+  { toLookAt, fresh }: IngestPlan,
+): Promise<Counts> {
+  const { db } = workplace.library;
+  const counts: Counts = { added: 0, changed: 0, moved: 0, unchanged: 0, failed: 0, ignored: 0 };
+  const read = createReader(workplace, job, source, toLookAt.length + fresh.length);
+
+  // The known places first: which images are no longer where they were has to be known before it can be said which of
+  // them the new files are.
+  const replaced: Replaced[] = [];
+  await read(
+    toLookAt,
+    ({ file }) => file,
+    (pictures) => {
+      const same: NewImage[] = [];
+      for (const { picture, item } of pictures) {
+        if (picture.contentHash === item.image.contentHash) same.push(picture);
+        else replaced.push({ picture, owner: item.image });
+      }
+      upsertImages(db, same);
+      counts.unchanged += same.length;
+    },
+  );
+  const { unmatched, left, moved } = await rearrange(db, replaced);
+  counts.moved += moved;
+
+  await read(
+    fresh,
+    (file) => file,
+    async (pictures) => {
+      const kept = pictures.flatMap(({ picture }) => (isIgnored(picture) ? [] : [picture]));
+      counts.ignored += pictures.length - kept.length;
+      const moves = await findMoves(db, kept, left);
+      relinkImages(
+        db,
+        [...moves].map(([picture, { id }]) => ({ ...picture, id })),
+      );
+      upsertImages(db, kept);
+      for (const { id } of moves.values()) left.delete(id);
+      counts.moved += moves.size;
+      for (const picture of kept) if (!moves.has(picture)) counts[picture.problem === null ? "added" : "failed"]++;
+    },
+  );
+
+  // What their images held before was found nowhere else: these files were changed in place.
+  for (const slice of slices(unmatched, storeSlice)) upsertImages(db, slice);
+  for (const { problem } of unmatched) counts[problem === null ? "changed" : "failed"]++;
+  return counts;
+}
+
+/** Has files decoded by the engine, stores their thumbnails and hands on what they hold, a batch at a time. */
+function createReader(
   { library, engine }: Workplace,
   job: RunningJob,
   source: Source,
-  { toRead, known }: IngestPlan,
-): Promise<Counts> {
-  const { db, thumbnails } = library;
-  const counts: Counts = { added: 0, changed: 0, moved: 0, unchanged: 0, failed: 0, ignored: 0 };
-  /** Files at known paths that hold something else now: what their images held may still turn up in a later batch. */
-  const waiting: NewImage[] = [];
-  /** The images of those paths, by id, until their content is found elsewhere. */
-  const left = new Set<number>();
-  const ownerAt = ({ path }: NewImage) => {
-    const owner = known.get(path);
-    return owner !== undefined && left.has(owner.id) ? owner : undefined;
-  };
-  const store = (images: readonly NewImage[], moves: ReadonlyMap<NewImage, Image>): void => {
-    for (const slice of slices(images, storeSlice)) upsertImages(db, slice);
-    for (const image of images) {
-      const before = known.get(image.path);
-      if (moves.has(image)) counts.moved++;
-      else if (before !== undefined && before.contentHash === image.contentHash) counts.unchanged++;
-      else if (image.problem !== null) counts.failed++;
-      else if (before !== undefined) counts.changed++;
-      else counts.added++;
-    }
-    for (const { id } of moves.values()) left.delete(id);
-  };
-
-  const report = job.phase("reading pictures", toRead.length);
+  total: number,
+): <Item>(
+  items: readonly Item[],
+  fileOf: (item: Item) => ScannedFile,
+  take: (pictures: readonly { picture: NewImage; item: Item }[]) => void | Promise<void>,
+) => Promise<void> {
+  const report = job.phase("reading pictures", total);
   let done = 0;
   report(0);
-  await pipeBatches(
-    slices(toRead, batchSize),
-    (batch) => {
-      const paths = batch.map(({ path }) => join(source.folder, path));
-      return engine.call("preparePictures", { paths, thumbnailSize });
-    },
-    async (batch, outcomes) => {
-      // Thumbnails first: a cache with too much in it is whole, an image without its thumbnail is not.
-      putThumbnails(thumbnails, outcomes.flatMap(thumbnailOf));
-      const settled: NewImage[] = [];
-      batch.forEach((file, i) => {
-        const outcome = outcomes[i];
-        // A file that went away since the scan says nothing: the next scan tells.
-        if (outcome === undefined || (!outcome.ok && outcome.problem.code === "enoent")) return;
-        const image = newImage(source, file, outcome);
-        const before = known.get(image.path);
-        if (before === undefined && isIgnored(image)) {
-          counts.ignored++;
-        } else if (before !== undefined && before.contentHash !== image.contentHash) {
-          waiting.push(image);
-          left.add(before.id);
-        } else {
-          settled.push(image);
-        }
-      });
-      const moves = await findMoves(db, settled, left);
-      relinkImages(
-        db,
-        [...moves].map(([file, { id }]) => ({ ...file, id })),
-      );
-      store(settled, moves);
-      report((done += batch.length));
-    },
-    job.signal,
-  );
-
-  const moves = await findMoves(db, waiting, left);
-  const pushed = pushedOut(moves, ownerAt);
-  relinkImages(db, [...[...moves].map(([file, { id }]) => ({ ...file, id })), ...pushed]);
-  const places = new Set(waiting.map(placeOf));
-  markMissing(
-    db,
-    pushed.filter((move) => !places.has(placeOf(move))).map(({ id }) => id),
-  );
-  store(waiting, moves);
-  return counts;
+  return (items, fileOf, take) =>
+    pipeBatches(
+      slices(items, batchSize),
+      (batch) => {
+        const paths = batch.map((item) => join(source.folder, fileOf(item).path));
+        return engine.call("preparePictures", { paths, thumbnailSize });
+      },
+      async (batch, outcomes) => {
+        // Thumbnails first: a cache with too much in it is whole, an image without its thumbnail is not.
+        putThumbnails(library.thumbnails, outcomes.flatMap(thumbnailOf));
+        await take(
+          batch.flatMap((item, i) => {
+            const outcome = outcomes[i];
+            // A file that went away since the scan says nothing: the next scan tells.
+            if (outcome === undefined || (!outcome.ok && outcome.problem.code === "enoent")) return [];
+            return [{ picture: newImage(source, fileOf(item), outcome), item }];
+          }),
+        );
+        report((done += batch.length));
+      },
+      job.signal,
+    );
 }
 
 function thumbnailOf(outcome: PictureOutcome<PreparedPicture>): { contentHash: string; webp: Uint8Array }[] {

@@ -14,13 +14,13 @@ import { errorRecord } from "../util/errors.ts";
 const namedProblems = 100;
 
 /** A label for an image: names from the top of the tree down. */
-interface Labelled {
+export interface Labelled {
   readonly imageId: number;
   readonly path: readonly string[];
 }
 
 /** What was left out, and why. Folder names stand on no line: theirs is 0. */
-function createReport(): {
+export function createReport(): {
   add: (line: number, path: string, reason: string) => void;
   result: () => Pick<LabelsSummary, "unmatched" | "unmatchedCount">;
 } {
@@ -90,7 +90,7 @@ export function labelFromFolders(library: Library, source: Source): LabelsSummar
 }
 
 /** Why names cannot be labels, or null where they can: one bad name must not keep the others out. */
-function nameProblem(names: readonly string[]): string | null {
+export function nameProblem(names: readonly string[]): string | null {
   try {
     names.forEach(cleanLabelName);
     return null;
@@ -99,10 +99,11 @@ function nameProblem(names: readonly string[]): string | null {
   }
 }
 
-function labelImages(
+/** Puts labels on images as one operation; the last row for an image counts. Images that have just that are skipped. */
+export function labelImages(
   library: Library,
   rows: readonly Labelled[],
-  kind: "import-labels" | "label-from-folders",
+  kind: "import-labels" | "label-from-folders" | "import-dataset",
 ): Pick<LabelsSummary, "operation" | "labelled" | "unchanged"> {
   // The last row for an image counts, as if they had been imported one after the other.
   const byImage = new Map(rows.map((row) => [row.imageId, row]));
@@ -112,7 +113,11 @@ function labelImages(
     const labelId = before.get(imageId)?.labelId;
     return labelId === undefined || pathOf(labelId) !== JSON.stringify(path.map(cleanLabelName));
   });
-  const where = kind === "import-labels" ? "a labels file" : "folder names";
+  const where = {
+    "import-labels": "a labels file",
+    "label-from-folders": "folder names",
+    "import-dataset": "a data set",
+  }[kind];
   const summary = `Labelled ${changed.length} ${changed.length === 1 ? "image" : "images"} from ${where}`;
   const { operation } = recordOperation(library.db, { kind, summary }, (change) => {
     const labels = ensureLabels(

@@ -1,6 +1,7 @@
-import { basename, extname, join, relative, resolve, sep } from "node:path";
+import { existsSync } from "node:fs";
+import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
 import type { ArchitectureName, ImportedModel } from "../engine/protocol.ts";
-import { insertModel, listModels, modelByName } from "../library/models.ts";
+import { insertModel, listModels } from "../library/models.ts";
 import type { Reader } from "../library/database.ts";
 import type { Model } from "../rpc/records.ts";
 import { CoreError } from "../util/errors.ts";
@@ -13,21 +14,40 @@ export interface ImportOptions {
   readonly part?: "teacher" | "student" | undefined;
 }
 
-/** A name that is a file name everywhere: letters, digits, dot, dash, underscore. */
+/** Names that Windows keeps for devices, whatever their ending. */
+const reservedName = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
+
+/** Bytes of a file name, with room for the endings: file systems allow 255. */
+const longestName = 200;
+
+/** A name that is a file name everywhere: letters, digits, dot, dash, underscore. Throws `model-name`. */
 function cleanName(name: string): string {
-  const clean = name
+  let clean = name
     .normalize("NFC")
     .replace(/[^\p{L}\p{N}._-]+/gu, "-")
-    .replace(/^[-.]+|[-.]+$/g, "")
-    .slice(0, 80);
-  if (clean === "") throw new CoreError("model-name", `"${name}" cannot be a model's name; use letters and digits.`);
-  return clean;
+    .replace(/^[-.]+|[-.]+$/g, "");
+  while (Buffer.byteLength(clean) > longestName) clean = [...clean].slice(0, -1).join("");
+  if (clean !== "" && !reservedName.test(clean)) return clean;
+  throw new CoreError("model-name", `"${name}" cannot be a model's name.`, {
+    hint: "Choose one of letters and digits with --name.",
+  });
+}
+
+/** What to call a model after its file; Hugging Face calls every file `model`, and tells models apart by their folder. */
+function nameOfFile(path: string): string {
+  const stem = basename(path, extname(path));
+  return stem === "model" && existsSync(join(dirname(path), "config.json")) ? basename(dirname(path)) : stem;
+}
+
+/** Whether a name is taken: models are files too, and many disks take `A` and `a` for one. */
+function isTaken(db: Reader, name: string): boolean {
+  return listModels(db).some((model) => model.name.toLowerCase() === name.toLowerCase());
 }
 
 /** `name`, or with a number behind it where the library has it already. */
 function freeName(db: Reader, name: string): string {
-  if (modelByName(db, name) === null) return name;
-  for (let i = 2; ; i++) if (modelByName(db, `${name}-${i}`) === null) return `${name}-${i}`;
+  if (!isTaken(db, name)) return name;
+  for (let i = 2; ; i++) if (!isTaken(db, `${name}-${i}`)) return `${name}-${i}`;
 }
 
 /** Copies a checkpoint into the library under its own format, with its hash and where it came from. */
@@ -37,7 +57,7 @@ export async function importModel(
   options: ImportOptions,
   source?: string,
 ): Promise<Model> {
-  const wanted = options.name ?? basename(path, extname(path));
+  const wanted = options.name ?? nameOfFile(resolve(path));
   const name =
     options.name === undefined ? freeName(library.db, cleanName(wanted)) : takenName(library.db, cleanName(wanted));
   const imported = await engine.call("importModel", {
@@ -52,8 +72,10 @@ export async function importModel(
 
 /** A name that the user gave. Throws `model-exists` where the library has it. */
 export function takenName(db: Reader, name: string): string {
-  if (modelByName(db, name) === null) return name;
-  throw new CoreError("model-exists", `There is a model named "${name}" already.`, { hint: "Choose another --name." });
+  if (!isTaken(db, name)) return name;
+  throw new CoreError("model-exists", `The library has a model named ${name} already.`, {
+    hint: "`dinoscope models list` shows it. Choose another name.",
+  });
 }
 
 /** What a model with random weights is made of. */
@@ -94,11 +116,14 @@ function keep({ library }: Workplace, name: string, model: ImportedModel, file: 
 }
 
 /**
- * The same weights at another input size, as a model of its own: embeddings of different sizes are not comparable.
- * Returns the model itself for its own size. Throws `option-invalid` for a size its patches do not divide.
+ * The same weights at another input size, as a model of its own (`NAME@SIZE`): embeddings of different sizes are not
+ * comparable. Returns the model that has this size where there is one. Throws `option-invalid` for a size that its
+ * patches do not divide, or that an ONNX file does not take.
  */
-export function modelAtSize({ library }: Workplace, model: Model, imageSize: number): Model {
-  if (imageSize === model.imageSize) return model;
+export function modelAtSize({ library }: Pick<Workplace, "library">, model: Model, imageSize: number): Model {
+  const sizes = listModels(library.db).filter(({ file }) => file === model.file);
+  const known = sizes.find((candidate) => candidate.imageSize === imageSize);
+  if (known !== undefined) return known;
   const patch = model.architecture?.["patch"];
   if (typeof patch !== "number") {
     throw new CoreError(
@@ -112,8 +137,8 @@ export function modelAtSize({ library }: Workplace, model: Model, imageSize: num
       `The size must be a multiple of ${patch} from ${patch} to 2048 px, not ${imageSize}.`,
     );
   }
-  const name = `${model.name}@${imageSize}`;
-  return modelByName(library.db, name) ?? insertModel(library.db, { ...model, name, imageSize, createdAt: Date.now() });
+  const [first = model] = sizes;
+  return insertModel(library.db, { ...first, name: `${first.name}@${imageSize}`, imageSize, createdAt: Date.now() });
 }
 
 /** The model of that name; without a name the newest, trained ones first. Throws `model-unknown`, `model-missing`. */

@@ -1,8 +1,8 @@
 /** Which files are images that the library knows from another place: an image's row follows its content. */
 import { access } from "node:fs/promises";
 import { join } from "node:path";
-import type { Reader } from "../library/database.ts";
-import type { ImageMove, NewImage } from "../library/image-changes.ts";
+import type { Reader, Writer } from "../library/database.ts";
+import { markMissing, relinkImages, upsertImages, type ImageMove, type NewImage } from "../library/image-changes.ts";
 import { imagesByContentHash } from "../library/images.ts";
 import { listSources } from "../library/sources.ts";
 import type { Image } from "../rpc/records.ts";
@@ -49,20 +49,50 @@ async function isGone(image: Image, scannedId: number, folders: ReadonlyMap<numb
   return (await there(folder)) && !(await there(join(folder, image.path)));
 }
 
+/** A file that holds something else than the image of its place, and that image. */
+export interface Replaced {
+  readonly picture: NewImage;
+  readonly owner: Pick<Image, "id" | "modifiedAt">;
+}
+
+/** What `rearrange` leaves to be done. */
+export interface Rearranged {
+  /** Files whose content is of no image that the library knows. */
+  readonly unmatched: readonly NewImage[];
+  /** Ids of images whose content is not where they are; it may turn up in new files. */
+  readonly left: Set<number>;
+  /** Images that were moved. */
+  readonly moved: number;
+}
+
+/** Moves images to the known places where their content is now, such as two files that have swapped names. */
+export async function rearrange(db: Writer, replaced: readonly Replaced[]): Promise<Rearranged> {
+  const left = new Set(replaced.map(({ owner }) => owner.id));
+  const pictures = replaced.map(({ picture }) => picture);
+  const moves = await findMoves(db, pictures, left);
+  const pushed = pushedOut(moves, new Map(replaced.map(({ picture, owner }) => [placeOf(picture), owner])));
+  relinkImages(db, [...[...moves].map(([picture, { id }]) => ({ ...picture, id })), ...pushed]);
+  const places = new Set(pictures.map(placeOf));
+  markMissing(
+    db,
+    pushed.filter((move) => !places.has(placeOf(move))).map(({ id }) => id),
+  );
+  upsertImages(db, [...moves.keys()]);
+  for (const { id } of moves.values()) left.delete(id);
+  return { unmatched: pictures.filter((picture) => !moves.has(picture)), left, moved: moves.size };
+}
+
 /**
  * Where the images go whose places are taken by `moves`, and whose own content was found nowhere: each to the place that
  * is left free at the end of the chain of moves. So no image loses its row, and with it its label, when a file is renamed
- * over another one. `ownerAt` is the image at a place before the moves.
+ * over another one. `owners` are the images at the places before the moves.
  */
-export function pushedOut(
-  moves: ReadonlyMap<NewImage, Image>,
-  ownerAt: (file: NewImage) => Pick<Image, "id" | "modifiedAt"> | undefined,
-): ImageMove[] {
-  const comingTo = new Map([...moves].map(([file, image]) => [placeOf(file), image]));
+function pushedOut(moves: ReadonlyMap<NewImage, Image>, owners: ReadonlyMap<string, Replaced["owner"]>): ImageMove[] {
+  const comingTo = new Map([...moves].map(([picture, image]) => [placeOf(picture), image]));
   const moving = new Set([...moves.values()].map(({ id }) => id));
   const pushed: ImageMove[] = [];
-  for (const [file, image] of moves) {
-    const owner = ownerAt(file);
+  for (const [picture, image] of moves) {
+    const owner = owners.get(placeOf(picture));
     if (owner === undefined || moving.has(owner.id)) continue;
     let last = image;
     for (let next = comingTo.get(placeOf(last)); next !== undefined; next = comingTo.get(placeOf(last))) last = next;
@@ -72,6 +102,6 @@ export function pushedOut(
 }
 
 /** A key for where a file is. */
-export function placeOf({ sourceId, path }: Pick<Image, "sourceId" | "path">): string {
+function placeOf({ sourceId, path }: Pick<Image, "sourceId" | "path">): string {
   return `${sourceId}/${path}`;
 }

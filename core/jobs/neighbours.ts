@@ -1,7 +1,7 @@
 import type { Engine } from "../engine/supervisor.ts";
 import type { EngineMethods, WantedDevice } from "../engine/protocol.ts";
 import type { NeighbourTable } from "../suggest/nearest.ts";
-import { errorRecord } from "../util/errors.ts";
+import { onceMore } from "./once-more.ts";
 
 /** Embeddings in memory: rows of `width`, each of length 1. */
 export interface Embeddings {
@@ -19,6 +19,12 @@ const queryChunk = 4096;
 export interface Bank {
   /** The nearest rows of each query; see `nearest` in core/engine/protocol.ts. */
   nearest(queries: Float32Array, count: number, exclude?: Int32Array): Promise<NeighbourTable>;
+  /** See `nearestCentres` in core/engine/protocol.ts. */
+  nearestCentres(centres: Float32Array, count: number): Promise<EngineMethods["nearestCentres"]["result"]>;
+  /** See `seedCentres` in core/engine/protocol.ts. */
+  seedCentres(count: number, seed: number): Promise<Int32Array>;
+  /** See `principalPlane` in core/engine/protocol.ts. */
+  principalPlane(seed: number): Promise<Float32Array>;
   drop(): Promise<void>;
 }
 
@@ -35,21 +41,10 @@ export async function loadBank(engine: Engine, { matrix, width }: Embeddings, de
       await engine.call("loadBank", { bank, rows, width, offset, values });
     }
   };
-  /** `work`, and once more after a fresh start where the engine, and the bank with it, went away meanwhile. */
-  const twice = async <Result>(work: () => Promise<Result>, restart: () => Promise<void>): Promise<Result> => {
-    try {
-      return await work();
-    } catch (error) {
-      const { code } = errorRecord(error);
-      if (code !== "bank-missing" && code !== "engine-crashed") throw error;
-      await restart();
-      return work();
-    }
-  };
-  const loadTwice = (): Promise<void> => twice(load, async () => {});
+  const reload = (): Promise<void> => onceMore(load);
   const ask = (request: EngineMethods["nearest"]["request"]): Promise<NeighbourTable> =>
-    twice(() => engine.call("nearest", request), loadTwice);
-  await loadTwice();
+    onceMore(() => engine.call("nearest", request), reload);
+  await reload();
   return {
     nearest: async (queries, count, exclude) => {
       const total = queries.length / width;
@@ -70,6 +65,10 @@ export async function loadBank(engine: Engine, { matrix, width }: Embeddings, de
       }
       return { count: kept, indices, similarities };
     },
+    nearestCentres: (centres, count) =>
+      onceMore(() => engine.call("nearestCentres", { bank, centres, count, device }), reload),
+    seedCentres: (count, seed) => onceMore(() => engine.call("seedCentres", { bank, count, seed, device }), reload),
+    principalPlane: (seed) => onceMore(() => engine.call("principalPlane", { bank, seed }), reload),
     drop: async () => {
       await engine.call("dropBank", { bank });
     },

@@ -18,27 +18,35 @@ export async function pipeBatches<Item, Value>(
   take: (items: readonly Item[], outcomes: readonly PictureOutcome<Value>[]) => void | Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
-  const safely = createCrashGuard(ask);
+  // Once this has ended, with an error perhaps, a batch that is still on its way must not ask on.
+  const end = new AbortController();
+  const safely = createCrashGuard(ask, AbortSignal.any([signal, end.signal]));
   let waiting: { items: readonly Item[]; outcomes: Promise<readonly PictureOutcome<Value>[]> } | undefined;
-  for (const items of batches) {
-    const next = { items, outcomes: safely(items) };
-    // The next batch is not awaited while this one is stored: its error is thrown when its turn comes.
-    next.outcomes.catch(() => {});
+  try {
+    for (const items of batches) {
+      const next = { items, outcomes: safely(items) };
+      // The next batch is not awaited while this one is stored: its error is thrown when its turn comes.
+      next.outcomes.catch(() => {});
+      if (waiting !== undefined) await take(waiting.items, await waiting.outcomes);
+      waiting = next;
+      signal.throwIfAborted();
+    }
     if (waiting !== undefined) await take(waiting.items, await waiting.outcomes);
-    waiting = next;
-    signal.throwIfAborted();
+  } finally {
+    end.abort();
   }
-  if (waiting !== undefined) await take(waiting.items, await waiting.outcomes);
 }
 
 function createCrashGuard<Item, Value>(
   ask: (items: readonly Item[]) => Promise<readonly PictureOutcome<Value>[]>,
+  signal: AbortSignal,
 ): (items: readonly Item[]) => Promise<readonly PictureOutcome<Value>[]> {
   let killers = 0;
   // Nothing else is asked while files go one by one: only then is the file that was asked about the one that kills.
   let turn: Promise<unknown> = Promise.resolve();
   const alone = async (item: Item): Promise<PictureOutcome<Value>> => {
     for (let attempt = 1; ; attempt++) {
+      signal.throwIfAborted();
       try {
         const [outcome] = await ask([item]);
         if (outcome === undefined) throw new CoreError("internal", "The engine gave no answer.");

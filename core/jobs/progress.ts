@@ -8,7 +8,8 @@ const windowMs = 10_000;
 
 /** Turns counts into progress with speed and time to go. One meter a phase. */
 export function createMeter(phase: string, now: () => number = Date.now): (done: number, total: number) => Progress {
-  const marks: { at: number; done: number }[] = [{ at: now(), done: 0 }];
+  // The first mark is the first report: what a resumed job had done before says nothing about its speed.
+  const marks: { at: number; done: number }[] = [];
   return (done, total) => {
     const at = now();
     while (marks.length > 1 && at - (marks[0]?.at ?? at) > windowMs) marks.shift();

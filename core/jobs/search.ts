@@ -13,6 +13,7 @@ import { neighboursOf } from "../suggest/nearest.ts";
 import { CoreError, errorFromRecord } from "../util/errors.ts";
 import { modelFile, resizeFor } from "./embed.ts";
 import { loadBank } from "./neighbours.ts";
+import { onceMore } from "./once-more.ts";
 
 export interface SearchOptions {
   readonly count: number;
@@ -51,25 +52,27 @@ export async function searchImages(
     await stat(path).catch((cause: unknown) => {
       throw new CoreError("file-unreadable", `There is no picture ${path}.`, { cause });
     });
-    const [outcome] = await engine.call("embedPictures", {
+    const request = {
       model: modelFile(library.folder, model),
       device,
       paths: [path],
       resize: resizeFor(model.imageSize),
-    });
+    };
+    const [outcome] = await onceMore(() => engine.call("embedPictures", request));
     if (outcome?.ok !== true) throw errorFromRecord(outcome?.problem ?? { code: "internal", message: "No answer." });
     query = outcome.value.vector;
   }
   const search = await loadBank(engine, bank, device);
   const found = neighboursOf(await search.nearest(query, count, Int32Array.of(self)), 0);
-  await search.drop();
-  const ids = found.map(({ index }) => bank.imageIds[index] ?? 0);
+  await search.drop().catch(() => {});
+  const similarities = new Map(found.map(({ index, similarity }) => [bank.imageIds[index] ?? 0, similarity]));
+  const ids = [...similarities.keys()];
   const annotations = annotationsOfImages(db, ids);
-  return imagesByIds(db, ids).map((image, i) => {
+  return imagesByIds(db, ids).map((image) => {
     const annotation = annotations.get(image.id);
     return {
       image,
-      similarity: found[i]?.similarity ?? 0,
+      similarity: similarities.get(image.id) ?? 0,
       label: annotation === undefined ? null : labelById(db, annotation.labelId),
     };
   });

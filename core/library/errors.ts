@@ -53,6 +53,8 @@ const meanings: readonly (readonly [codeStart: string, Meaning])[] = [
   ["SQLITE_LOCKED", busy],
   ["SQLITE_CORRUPT", corrupt],
   ["SQLITE_NOTADB", corrupt],
+  // Making room for the file that readers and the writer share is what fails first on a disk with a few pages left.
+  ["SQLITE_IOERR_SHMSIZE", diskFull],
   ["SQLITE_IOERR", diskFailed],
   ["SQLITE_CONSTRAINT", rowInvalid],
   ["SQLITE_MISMATCH", rowInvalid],

@@ -22,6 +22,11 @@ export const imageChangeStatements = {
   markFound: "UPDATE images SET missing_since = NULL WHERE id = ?",
   deleteEmbeddings: "DELETE FROM embeddings WHERE image_id = ?",
   deleteSuggestions: "DELETE FROM suggestions WHERE image_id = ?",
+  // A mask by hand stays with its picture while it fits, as the annotation does.
+  deleteMask: `DELETE FROM masks WHERE image_id = ? AND (edited = 0 OR EXISTS (
+      SELECT 1 FROM images WHERE id = image_id AND (images.width IS NOT masks.width OR images.height IS NOT masks.height)
+    ))`,
+  deleteMaskScore: "DELETE FROM mask_scores WHERE image_id = ?",
   contentHash: "SELECT content_hash FROM images WHERE id = ?",
 } as const;
 
@@ -90,6 +95,8 @@ export function replaceContents(db: Writer, contents: readonly ImageContent[]): 
       if (before["content_hash"] === content.contentHash) continue;
       run(db, sql.deleteEmbeddings, [content.id]); // and attention with them, by foreign key
       run(db, sql.deleteSuggestions, [content.id]);
+      run(db, sql.deleteMask, [content.id]);
+      run(db, sql.deleteMaskScore, [content.id]);
     }
   });
 }

@@ -23,7 +23,18 @@ export const jobStatements = {
 } as const;
 
 const sql = jobStatements;
-const kindCell = oneOf<JobKind>(["ingest", "embed", "suggest", "download"]);
+const kindCell = oneOf<JobKind>([
+  "ingest",
+  "embed",
+  "suggest",
+  "download",
+  "check",
+  "masks",
+  "cluster",
+  "map",
+  "export",
+  "import",
+]);
 const stateCell = oneOf<Job["state"]>(["queued", "running", "stopped", "failed", "done"]);
 const nullableInteger = orNull(integer);
 

@@ -21,10 +21,12 @@ export function cleanLabelName(name: string): string {
     .normalize("NFC")
     .replace(/[\s\p{Cc}]+/gu, " ")
     .trim();
-  if (clean.length >= 1 && clean.length <= maximalNameLength) return clean;
+  // Characters as people count them, not UTF-16 units.
+  const length = [...clean].length;
+  if (length >= 1 && length <= maximalNameLength) return clean;
   throw new CoreError(
     "label-invalid",
-    `The name of a label must have 1 to ${maximalNameLength} characters, found ${clean.length}.`,
+    `The name of a label must have 1 to ${maximalNameLength} characters, found ${length}.`,
     { hint: "Give the label a short name." },
   );
 }

@@ -2,7 +2,7 @@ import Database from "better-sqlite3";
 import type { Database as Connection } from "better-sqlite3";
 import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
 import { endianness } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { CoreError } from "../util/errors.ts";
 import { connect, useWriteAheadLog } from "./connection.ts";
 import { guarded, handleOf } from "./database.ts";
@@ -56,8 +56,18 @@ export function openLibrary(
   );
 }
 
+/** Node's recursive mkdir says ENOENT on a read-only disk; a plain one gives the real reason. */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    if (existsSync(dirname(folder))) mkdirSync(folder);
+    throw error;
+  }
+}
+
 function openToWrite(folder: string, holder: string): Library {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   // SQLite would only say that it cannot open its file.
   accessSync(folder, constants.W_OK);
   const lock = holdWriterLock(folder, holder);

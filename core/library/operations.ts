@@ -30,7 +30,7 @@ export const operationStatements = {
 
 const sql = operationStatements;
 const stateCell = oneOf<Operation["state"]>(["done", "undone"]);
-const tableCell = oneOf<UndoableTable>(["labels", "annotations"]);
+const tableCell = oneOf<UndoableTable>(["labels", "annotations", "masks", "check_dismissals"]);
 
 /** Changes rows, and writes each change to the log of the operation that is being recorded. */
 export interface Change {

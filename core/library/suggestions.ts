@@ -12,6 +12,8 @@ export const suggestionStatements = {
     ORDER BY confidence DESC, image_id LIMIT :limit`,
   ofLabel: `SELECT * FROM suggestions WHERE model_id = :modelId AND label_id = :labelId AND ${following} AND ${open}
     ORDER BY confidence DESC, image_id LIMIT :limit`,
+  confidences: `SELECT image_id, label_id, confidence FROM suggestions WHERE model_id = ? AND ${open}
+    ORDER BY confidence DESC, image_id`,
   ofImage: "SELECT * FROM suggestions WHERE model_id = ? AND image_id = ?",
   countByLabel: `SELECT label_id, sum(abstained = 0) AS offered, sum(abstained) AS abstained FROM suggestions
     WHERE model_id = ? AND ${open} GROUP BY label_id ORDER BY label_id`,
@@ -106,6 +108,18 @@ export function listSuggestions(
 export function suggestionOfImage(db: Reader, modelId: number, imageId: number): Suggestion | null {
   const row = get(db, sql.ofImage, [modelId, imageId]);
   return row === undefined ? null : suggestionOf(row);
+}
+
+/** The labels and confidences of a model's suggestions for images without annotation, most confident first. */
+export function suggestedLabels(
+  db: Reader,
+  modelId: number,
+): { readonly imageId: number; readonly labelId: number; readonly confidence: number }[] {
+  return all(db, sql.confidences, [modelId]).map((row) => ({
+    imageId: integer("suggestions", row, "image_id"),
+    labelId: integer("suggestions", row, "label_id"),
+    confidence: share("suggestions", row, "confidence"),
+  }));
 }
 
 /** How many suggestions a label has. */

@@ -20,10 +20,32 @@ export interface AnnotationRow {
   readonly created_at: number;
 }
 
+/** A row of `check_dismissals`, in the words of the table. */
+export interface CheckDismissalRow {
+  readonly id: number;
+  readonly kind: string;
+  readonly subject: string;
+  readonly created_at: number;
+}
+
+/** A row of `masks`, in the words of the table. */
+export interface MaskRow {
+  readonly image_id: number;
+  readonly width: number;
+  readonly height: number;
+  readonly runs: string;
+  readonly model_hash: string | null;
+  readonly recipe: string | null;
+  readonly edited: 0 | 1;
+  readonly created_at: number;
+}
+
 /** For each table, a whole row, and a row to add: a new label gets its id from the table. */
 export interface UndoableRows {
   labels: { row: LabelRow; new: Omit<LabelRow, "id"> };
   annotations: { row: AnnotationRow; new: AnnotationRow };
+  masks: { row: MaskRow; new: MaskRow };
+  check_dismissals: { row: CheckDismissalRow; new: Omit<CheckDismissalRow, "id"> };
 }
 
 export type UndoableTable = keyof UndoableRows;
@@ -58,6 +80,8 @@ export const undoableSql: Readonly<Record<UndoableTable, UndoableSql>> = {
     "operation_id",
     "created_at",
   ]),
+  masks: sqlFor("masks", "image_id", ["width", "height", "runs", "model_hash", "recipe", "edited", "created_at"]),
+  check_dismissals: sqlFor("check_dismissals", "id", ["kind", "subject", "created_at"]),
 };
 
 /** The cells of a row in the order of the table's columns; null where a cell is absent or no value that SQLite stores. */

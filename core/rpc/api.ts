@@ -2,7 +2,22 @@
  * THE CONTRACT: what the core does for the page, for Electron and for the terminal. Long calls take a signal and report
  * progress; results are plain data.
  */
-import type { Image, Label, Model, Operation, Source, Suggestion, Voter } from "./records.ts";
+import type {
+  CheckKind,
+  Cluster,
+  Finding,
+  FoundImage,
+  Image,
+  Label,
+  MaskRecipe,
+  MapPoint,
+  Membership,
+  Model,
+  Operation,
+  Source,
+  Suggestion,
+  Voter,
+} from "./records.ts";
 
 /** How far a job has come. */
 export interface Progress {
@@ -54,6 +69,36 @@ export interface LabelsSummary {
   /** Rows that named no image, or several, or made no sense. */
   readonly unmatched: readonly { readonly line: number; readonly path: string; readonly reason: string }[];
   readonly unmatchedCount: number;
+}
+
+/** What an export holds, and what was left out of it. */
+export interface ExportSummary {
+  readonly format: string;
+  readonly folder: string;
+  readonly images: number;
+  readonly labels: number;
+  /** Things with a mask. */
+  readonly objects: number;
+  /** Images of each part; empty without a split. */
+  readonly parts: readonly { readonly part: string; readonly images: number }[];
+  readonly files: number;
+  readonly bytes: number;
+  /** Images of the scope that the format cannot hold without. */
+  readonly withoutLabel: number;
+  readonly withoutMask: number;
+  readonly withoutEmbedding: number;
+  /** Pictures whose file is gone or cannot be read. */
+  readonly skipped: readonly { readonly path: string; readonly reason: string }[];
+  /** Images in the largest group of near-duplicates, which a split keeps together; 0 without a split. */
+  readonly largestGroup: number;
+  readonly durationMs: number;
+}
+
+/** What a data set of others brought. */
+export interface ImportSummary extends LabelsSummary {
+  /** Images that got a mask; those that had just that mask are not counted. */
+  readonly masked: number;
+  readonly maskOperation: Operation | null;
 }
 
 export interface SuggestSummary {
@@ -117,4 +162,158 @@ export interface LibraryStatus {
   readonly images: ImageCounts;
   readonly models: readonly { readonly model: Model; readonly embedded: number; readonly labelled: number }[];
   readonly labels: number;
+}
+
+/** What a check found, kind by kind. */
+export interface CheckSummary {
+  readonly model: Model | null;
+  readonly checks: readonly {
+    readonly kind: CheckKind;
+    /** Images looked at. */
+    readonly examined: number;
+    readonly found: number;
+    /** Of those, worth a look without being asked for. */
+    readonly likely: number;
+    /** Why this kind could not be looked for; null where it was. */
+    readonly leftOut: string | null;
+  }[];
+  readonly durationMs: number;
+}
+
+/** An image of a finding with what a person wants to see of it. */
+export interface ShownFoundImage extends FoundImage {
+  readonly path: string;
+  readonly label: string | null;
+}
+
+/** A finding with the paths and names that it speaks of. */
+export interface ShownFinding extends Finding {
+  readonly images: readonly ShownFoundImage[];
+  readonly neighbours: readonly ShownFoundImage[];
+  readonly suggestedLabel: string | null;
+}
+
+/** A label with few images. */
+export interface RareLabelRow {
+  readonly label: Label;
+  readonly imageCount: number;
+  /** Images that it lacks. */
+  readonly missing: number;
+}
+
+export interface ClusterSummary {
+  readonly model: Model;
+  readonly method: "k-means" | "hdbscan";
+  readonly clusters: number;
+  /** Images that were looked at. */
+  readonly images: number;
+  /** Of those, images that belong to no cluster. */
+  readonly noise: number;
+  readonly durationMs: number;
+}
+
+/** A name that the labels in and around a cluster speak for. */
+export interface ProposedName {
+  readonly labelId: number;
+  readonly label: string;
+  /** Share of those who spoke. */
+  readonly share: number;
+  /** Whether labelled members spoke, or, where none is labelled, the suggestions for its members. */
+  readonly source: "members" | "neighbours";
+}
+
+/** A cluster with what its labels say so far. */
+export interface ShownCluster extends Cluster {
+  readonly medoid: Image | null;
+  /** Members with a label. */
+  readonly labelled: number;
+  /** Share of those that have the commonest label among them; null without any. */
+  readonly purity: number | null;
+  readonly proposal: ProposedName | null;
+}
+
+/** A member of a cluster, to look at. */
+export interface ShownMember extends Membership {
+  readonly image: Image;
+  readonly label: string | null;
+}
+
+/** A cluster with its best and its most doubtful members. */
+export interface ClusterDetails {
+  readonly cluster: ShownCluster;
+  readonly typical: readonly ShownMember[];
+  readonly borderline: readonly ShownMember[];
+}
+
+/** A point of the map with what it can be coloured by. */
+export interface ShownPoint extends MapPoint {
+  readonly label: string | null;
+  readonly clusterId: number | null;
+}
+
+export interface MapSummary {
+  readonly model: Model;
+  /** Images that the map was laid out with now; 0 where it was there already. */
+  readonly fitted: number;
+  /** Images that were placed among their neighbours now. */
+  readonly placed: number;
+  readonly points: number;
+  readonly durationMs: number;
+}
+
+export type QueueKind = "uncertain" | "diverse" | "typical" | "mixed";
+
+/** An image to label next, and why. */
+export interface QueuedImage {
+  readonly image: Image;
+  /** The queue that it comes from: of `mixed`, one of the others. */
+  readonly queue: Exclude<QueueKind, "mixed">;
+  /** The label that is suggested for it, where one is. */
+  readonly suggested: string | null;
+  readonly confidence: number | null;
+  readonly clusterId: number | null;
+}
+
+/** What came of making masks. */
+export interface MasksSummary {
+  readonly model: Model;
+  readonly device: string;
+  readonly recipe: MaskRecipe;
+  readonly made: number;
+  readonly failed: readonly { readonly path: string; readonly reason: string }[];
+  /** Images that had a mask of this model and recipe, or one by hand. */
+  readonly skipped: number;
+  readonly durationMs: number;
+}
+
+/** What came of taking in masks that were drawn elsewhere. */
+export interface MaskImportSummary {
+  readonly operation: Operation | null;
+  /** Images that got a mask. */
+  readonly imported: number;
+  /** Masks that were there already. */
+  readonly unchanged: number;
+  readonly unmatched: readonly { readonly path: string; readonly reason: string }[];
+}
+
+/** How well one way of making masks does. */
+export interface MaskScoreRow {
+  readonly method: string;
+  /** Null for baselines, which have no edges to refine. */
+  readonly refined: boolean | null;
+  /** Mean intersection over union with the true masks, and its standard error. */
+  readonly overlap: number;
+  readonly standardError: number;
+}
+
+export interface EvaluateMasksSummary {
+  readonly model: Model;
+  readonly device: string;
+  readonly size: number;
+  /** Images with a true mask. */
+  readonly count: number;
+  /** Images of those that the best head was chosen on. */
+  readonly headExamples: number;
+  readonly rows: readonly MaskScoreRow[];
+  readonly failed: readonly { readonly path: string; readonly reason: string }[];
 }

@@ -129,7 +129,51 @@ export interface Suggestion {
   readonly voters: readonly Voter[];
 }
 
-export type JobKind = "ingest" | "embed" | "suggest" | "download";
+/** How a model's images were grouped by look. A model has one clustering; a new one takes its place. */
+export interface Clustering {
+  readonly modelId: number;
+  readonly method: "k-means" | "hdbscan";
+  readonly settings: Readonly<Record<string, number>>;
+  readonly createdAt: number;
+}
+
+/** Images that look alike to a model. */
+export interface Cluster {
+  readonly id: number;
+  readonly modelId: number;
+  readonly size: number;
+  /** The member that is most similar to all others together; null where none is left. */
+  readonly medoidImageId: number | null;
+}
+
+/** An image in a cluster; an image that no cluster has is noise. */
+export interface Membership {
+  readonly imageId: number;
+  readonly clusterId: number;
+  /** Cosine with the cluster's centre. */
+  readonly similarity: number;
+  /** How much larger that is than the cosine with the nearest other centre; below 0 where that one is nearer. */
+  readonly margin: number;
+}
+
+/** How a model's map was made. */
+export interface LibraryMap {
+  readonly modelId: number;
+  readonly settings: Readonly<Record<string, number>>;
+  readonly createdAt: number;
+}
+
+/** An image's place on a map, in the map's own units. */
+export interface MapPoint {
+  readonly imageId: number;
+  readonly x: number;
+  readonly y: number;
+  /** True for an image that came later and was placed among its neighbours. */
+  readonly placed: boolean;
+}
+
+export type JobKind =
+  "ingest" | "embed" | "suggest" | "download" | "check" | "masks" | "cluster" | "map" | "export" | "import";
 
 export type JobState = "queued" | "running" | "stopped" | "failed" | "done";
 
@@ -148,4 +192,75 @@ export interface Job {
   readonly problem: Problem | null;
   readonly createdAt: number;
   readonly finishedAt: number | null;
+}
+
+/** What a check looks for: labels that the neighbours doubt, look-alikes with two labels, copies, odd ones. */
+export type CheckKind = "wrong-labels" | "twins" | "duplicates" | "outliers";
+
+/** An image of a finding, with its label at the time of the check (null: none). */
+export interface FoundImage {
+  readonly imageId: number;
+  readonly labelId: number | null;
+  /** Cosine with the finding's first image, null where one of the two has no embedding. */
+  readonly similarity: number | null;
+  /** Bits in which its perceptual hash differs from that of the first image; null where nobody asked. */
+  readonly hashBits: number | null;
+}
+
+/** One thing that a check found. */
+export interface Finding {
+  readonly kind: CheckKind;
+  /** The model that found it; null for duplicates that were found by their hashes alone. */
+  readonly modelId: number | null;
+  /** What it is about: one image, two twins, or all copies with the best first. */
+  readonly images: readonly FoundImage[];
+  /** Images beside it that show why: those that disagree with a label, those nearest to an outlier. */
+  readonly neighbours: readonly FoundImage[];
+  /** The label that the neighbours of a wrong label voted for. */
+  readonly suggestion: {
+    readonly labelId: number;
+    /** Its share of the vote, and that of the label that the image has. */
+    readonly share: number;
+    readonly ownShare: number;
+    /** Probability of being right, as suggestions have it. */
+    readonly confidence: number;
+  } | null;
+  /** In falling order within a kind, conflicting duplicates first: log-odds, cosine, closeness, or deviations. */
+  readonly score: number;
+  /** Worth a look without being asked for. */
+  readonly likely: boolean;
+}
+
+/** How a foreground is told from its background. */
+export type MaskMethod = "attention" | "tokencut" | "foreground";
+
+/** Everything that decides what mask a model makes of a picture. */
+export interface MaskRecipe {
+  readonly method: MaskMethod;
+  /** Attention heads whose mean is taken, null for all of them and for methods without heads. */
+  readonly heads: readonly number[] | null;
+  /** Share of attention that is kept; null for methods that keep none. */
+  readonly mass: number | null;
+  /** Whether edges follow the picture at full size; otherwise the mask is made of whole patches. */
+  readonly refined: boolean;
+  readonly components: "largest" | "all";
+  /** Side of the square with as many pixels as the model looked at; the picture keeps its proportions. */
+  readonly size: number;
+  /** SHA-256 of the trained head, in hex, for `foreground`. */
+  readonly headHash: string | null;
+}
+
+/** The foreground of an image, at the size of the upright picture. An image has one mask at most. */
+export interface Mask {
+  readonly imageId: number;
+  readonly width: number;
+  readonly height: number;
+  /** Run lengths as COCO's compressed text, down the columns. */
+  readonly runs: string;
+  /** Model and recipe that it was made with; null where a person or a file brought it. */
+  readonly modelHash: string | null;
+  readonly recipe: MaskRecipe | null;
+  /** Corrected by hand or brought by a file: no job changes it. */
+  readonly edited: boolean;
+  readonly createdAt: number;
 }

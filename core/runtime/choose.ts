@@ -24,17 +24,6 @@ export function deviceOrder(platform: NodeJS.Platform): readonly OrtDevice[] {
   return ["cuda", "webgpu", "cpu"];
 }
 
-/** Why a device is out, in plain words: onnxruntime's own sentence says it to programmers. */
-export function explainRefusal(device: OrtDevice, message: string): string {
-  if (device === "cuda" && message.includes("Failed to load shared library")) {
-    return "The CUDA libraries are not installed. They are needed for NVIDIA cards on Linux: onnxruntime's CUDA provider, CUDA 12 and cuDNN 9.";
-  }
-  if (device === "webgpu" && message.includes("Failed to get a WebGPU adapter")) {
-    return "No graphics driver answered. WebGPU needs a Vulkan driver on Linux; check that `vulkaninfo` lists your card.";
-  }
-  return message.split("\n")[0] ?? message;
-}
-
 /** Products that the speed check chains. */
 const raceLength = 8;
 
@@ -93,7 +82,7 @@ export async function chooseDevice(skip: readonly Refusal[] = [], platform = pro
         reason: `Slower than the CPU here (${speed.toFixed(0)} against ${cpuSpeed.toFixed(0)} GFLOP/s): probably a software driver.`,
       });
     } catch (error) {
-      refused.push({ device, reason: explainRefusal(device, errorRecord(error).message) });
+      refused.push({ device, reason: errorRecord(error).message });
     }
   }
   return { device: "cpu", refused };

@@ -39,9 +39,7 @@ async function loadProgram(device: OrtDevice, source: ProgramSource, options: Or
     run: async (inputs) => {
       const feeds = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, toOrt(tensor)]));
       const results = await session.run(feeds);
-      return Object.fromEntries(
-        Object.entries(results).map(([name, tensor]) => [name, fromOrt(name, tensor)]),
-      );
+      return Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, fromOrt(name, tensor)]));
     },
     release: () => session.release(),
   };
@@ -58,12 +56,33 @@ async function createSession(
       // Warnings go to standard error and would only frighten; errors are thrown anyway.
       logSeverityLevel: 4,
       ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
-      extra: { session: { disable_cpu_ep_fallback: device !== "cpu" && options.allowFallback === false ? "1" : "0" } },
+      extra: {
+        session: {
+          // Threads that wait by spinning keep the decoder, and whatever else the user runs, off their cores: on a busy
+          // machine that costs two thirds of the speed, and on an idle one it gains nothing that bench/embed.ts shows.
+          intra_op: { allow_spinning: "0" },
+          disable_cpu_ep_fallback: device !== "cpu" && options.allowFallback === false ? "1" : "0",
+        },
+      },
     });
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
-    throw new CoreError("device-refused", `onnxruntime could not load the graph on ${device}: ${message}`, { cause });
+    throw new CoreError("device-refused", explainRefusal(device, message), {
+      ...(device === "cpu" ? {} : { hint: "`dinoscope doctor` tests every device; `--device cpu` always works." }),
+      cause,
+    });
   }
+}
+
+/** Why a device is out, in plain words: onnxruntime's own sentence says it to programmers. */
+function explainRefusal(device: OrtDevice, message: string): string {
+  if (device === "cuda" && message.includes("Failed to load shared library")) {
+    return "The CUDA libraries are not installed. They are needed for NVIDIA cards on Linux: onnxruntime's CUDA provider, CUDA 12 and cuDNN 9.";
+  }
+  if (device === "webgpu" && message.includes("Failed to get a WebGPU adapter")) {
+    return "No graphics driver answered. WebGPU needs a Vulkan driver on Linux; check that `vulkaninfo` lists your card.";
+  }
+  return `onnxruntime could not load the graph on ${device}: ${message.split("\n")[0] ?? message}`;
 }
 
 function toOrt({ element, data, shape }: TensorData): Tensor {

@@ -36,7 +36,17 @@ export function errorRecord(thrown: unknown): ErrorRecord {
   }
   if (thrown instanceof Error) {
     const code = (thrown as NodeJS.ErrnoException).code;
-    return { code: typeof code === "string" ? code.toLowerCase().replaceAll("_", "-") : "internal", message: thrown.message };
+    if (code === "ENOSPC" || code === "EDQUOT") {
+      return {
+        code: "disk-full",
+        message: `The disk is full: ${thrown.message}`,
+        hint: "Free some space and run it again.",
+      };
+    }
+    return {
+      code: typeof code === "string" ? code.toLowerCase().replaceAll("_", "-") : "internal",
+      message: thrown.message,
+    };
   }
   return { code: "internal", message: String(thrown) };
 }

@@ -7,7 +7,7 @@ import { CoreError } from "../util/errors.ts";
 import { withFile, type OpenFile } from "./files.ts";
 import { findHuggingFaceConfig, headsOfConfig } from "./huggingface-config.ts";
 import { recogniseLayout, type Layout } from "./layout.ts";
-import { storedArchitecture } from "./metadata.ts";
+import { storedArchitecture, storedProvenance } from "./metadata.ts";
 import { stackRows } from "./names.ts";
 import type { PickleTensor } from "./pickle-values.ts";
 import { openTorch } from "./pth.ts";
@@ -33,7 +33,7 @@ export interface Checkpoint {
   readonly leftOut: readonly string[];
 }
 
-export type CheckpointFormat = "dino-pth" | "dino-checkpoint" | "huggingface" | "timm" | "dinoscope";
+export type CheckpointFormat = "dino-pth" | "dino-checkpoint" | "huggingface" | "timm" | "dinoscope" | "random";
 
 export interface CheckpointProvenance {
   readonly format: CheckpointFormat;
@@ -130,7 +130,12 @@ async function safetensorsSource(file: OpenFile, options: CheckpointOptions): Pr
   return {
     shapes,
     names,
-    provenance: ({ family }) => ({ format: stored === undefined ? family : "dinoscope", notes: {} }),
+    provenance: ({ family }) => {
+      const origin = storedProvenance(file.path, header.metadata);
+      if (origin !== undefined)
+        return { format: origin.format === "random" ? "random" : "dinoscope", notes: origin.notes };
+      return { format: stored === undefined ? family : "dinoscope", notes: {} };
+    },
     heads: async ({ family, architecture }) => {
       const config = family === "huggingface" ? await findHuggingFaceConfig(file.path) : undefined;
       const heads = config === undefined ? undefined : headsOfConfig(config, architecture);

@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { Architecture, Weights } from "../nn/architecture.ts";
 import { writeWhole, type WrittenFile } from "./files.ts";
-import { weightsMetadata } from "./metadata.ts";
+import { weightsMetadata, type WeightsProvenance } from "./metadata.ts";
 import { exportHuggingFace, exportTimm } from "./names.ts";
 import { writeSafetensors, type SafetensorsOptions } from "./safetensors.ts";
 import { checkWeights } from "./verify.ts";
@@ -15,6 +15,11 @@ export interface ExportedFile extends WrittenFile {
   readonly path: string;
 }
 
+export interface ExportOptions extends SafetensorsOptions {
+  /** Kept in the file's metadata, so that whoever reads it again knows whether it was ever trained. */
+  readonly provenance?: WeightsProvenance;
+}
+
 /**
  * Writes weights for other programs. `target` is the file for `timm`, the folder for `huggingface` (made if need be).
  * Throws `weights-mismatch`, `export-unsupported`, and `weights-overflow` where float16 cannot hold a value.
@@ -24,10 +29,10 @@ export async function exportWeights(
   architecture: Architecture,
   target: string,
   format: ExportFormat,
-  options: SafetensorsOptions = {},
+  options: ExportOptions = {},
 ): Promise<ExportedFile[]> {
   checkWeights(weights, architecture);
-  const metadata = weightsMetadata(architecture);
+  const metadata = weightsMetadata(architecture, options.provenance);
   if (format === "timm") {
     const tensors = exportTimm(weights, architecture);
     return [{ path: target, ...(await writeSafetensors(target, tensors, metadata, options)) }];

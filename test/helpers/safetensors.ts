@@ -7,7 +7,7 @@ export interface ReferenceTensor {
 }
 
 interface Entry {
-  readonly dtype: "F32" | "F64" | "I64";
+  readonly dtype: "F32" | "F64" | "I64" | "U8";
   readonly shape: readonly number[];
   readonly data_offsets: readonly [number, number];
 }
@@ -28,9 +28,10 @@ export function readSafetensors(path: string): {
     const entry = (entries as Record<string, Entry>)[name];
     if (entry === undefined) throw new Error(`${path} has no tensor ${name}`);
     const [start, end] = entry.data_offsets.map((offset) => headerEnd + offset) as [number, number];
-    const size = entry.dtype === "F32" ? 4 : 8;
+    const size = { U8: 1, F32: 4, F64: 8, I64: 8 }[entry.dtype];
     const data = Float64Array.from({ length: (end - start) / size }, (_, i) => {
       const at = start + i * size;
+      if (entry.dtype === "U8") return bytes.readUInt8(at);
       if (entry.dtype === "I64") return Number(bytes.readBigInt64LE(at));
       return entry.dtype === "F32" ? bytes.readFloatLE(at) : bytes.readDoubleLE(at);
     });

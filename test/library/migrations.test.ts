@@ -12,8 +12,8 @@ function tables(connection: Database.Database): unknown[] {
 }
 
 describe("migrations", () => {
-  test("lead to version 10 now", () => {
-    expect(latestVersion(migrations)).toBe(10);
+  test("lead to the version of the last, in steps of 10", () => {
+    expect(latestVersion(migrations)).toBe(migrations.at(-1)?.version);
     expect(migrations.map(({ version }) => version % 10)).toEqual(migrations.map(() => 0));
   });
 

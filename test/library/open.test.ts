@@ -14,6 +14,7 @@ import { describe, expect, expectTypeOf, test } from "vitest";
 import { findDamage } from "../../core/library/check.ts";
 import { connectionOf } from "../../core/library/database.ts";
 import type { Reader, Writer } from "../../core/library/database.ts";
+import { latestVersion, migrations } from "../../core/library/migrations/index.ts";
 import { openLibrary } from "../../core/library/open.ts";
 import { ensureSource, listSources } from "../../core/library/sources.ts";
 import { getThumbnail, putThumbnails } from "../../core/library/thumbnails.ts";
@@ -59,7 +60,7 @@ describe("opening for writing", () => {
     expect(pragma("trusted_schema")).toBe(0);
     expect(pragma("cell_size_check")).toBe(1);
     expect(pragma("application_id")).toBe(0x44494e4f);
-    expect(pragma("user_version")).toBe(10);
+    expect(pragma("user_version")).toBe(latestVersion(migrations));
   });
 
   test("writes the application id where other programs look for it: header offset 68", () => {
@@ -151,11 +152,12 @@ describe.each(["read", "write"] as const)("opening to %s", (mode) => {
 
   test("refuses a library of a newer version, and leaves it as it is", () => {
     const folder = closedLibrary();
-    tamper(folder, "PRAGMA user_version = 11");
+    const newest = latestVersion(migrations);
+    tamper(folder, `PRAGMA user_version = ${newest + 1}`);
     const before = readFileSync(join(folder, "library.sqlite"));
     const error = errorOf(() => open(folder));
     expect(error.code).toBe("library-newer");
-    expect(error.message).toContain("its version is 11, this program knows up to 10");
+    expect(error.message).toContain(`its version is ${newest + 1}, this program knows up to ${newest}`);
     expect(readFileSync(join(folder, "library.sqlite"))).toEqual(before);
   });
 

@@ -3,14 +3,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { annotationStatements } from "../../core/library/annotations.ts";
+import { checkpointStatements } from "../../core/library/checkpoints.ts";
+import { clusterStatements } from "../../core/library/clusters.ts";
+import { mapStatements } from "../../core/library/maps.ts";
 import { attentionStatements } from "../../core/library/attention.ts";
 import { connectionOf } from "../../core/library/database.ts";
 import type { AnyReader } from "../../core/library/database.ts";
 import { embeddingStatements } from "../../core/library/embeddings.ts";
+import { findingStatements } from "../../core/library/findings.ts";
 import { imageChangeStatements } from "../../core/library/image-changes.ts";
 import { imageStatements } from "../../core/library/images.ts";
 import { jobStatements } from "../../core/library/jobs.ts";
 import { labelStatements } from "../../core/library/labels.ts";
+import { maskStatements } from "../../core/library/masks.ts";
 import { modelStatements } from "../../core/library/models.ts";
 import { openLibrary } from "../../core/library/open.ts";
 import type { Library } from "../../core/library/open.ts";
@@ -21,7 +26,8 @@ import { thumbnailLibraryStatements, thumbnailStatements } from "../../core/libr
 import { undoableSql } from "../../core/library/undoable.ts";
 
 /** Tables that grow with the library; of the others a library has tens of rows. */
-const bigTables = "images|annotations|embeddings|attention|suggestions|operation_changes|operations|thumbnails";
+const bigTables =
+  "images|annotations|masks|mask_scores|embeddings|attention|suggestions|operation_changes|operations|thumbnails|memberships|clusters|map_points|checkpoints";
 
 /** The steps of SQLite's plan for the very text that runs. */
 function planOf(db: AnyReader, sql: string): string[] {
@@ -57,6 +63,8 @@ const imageChanges: Record<Exclude<keyof typeof imageChangeStatements, "insert">
   markFound: "INTEGER PRIMARY KEY",
   deleteEmbeddings: "INDEX embeddings_image (image_id=?)",
   deleteSuggestions: "INDEX suggestions_image (image_id=?)",
+  deleteMask: "INTEGER PRIMARY KEY",
+  deleteMaskScore: "INTEGER PRIMARY KEY",
   contentHash: "INTEGER PRIMARY KEY",
 };
 const annotations: Record<keyof typeof annotationStatements, string> = {
@@ -83,10 +91,43 @@ const attention: Record<Exclude<keyof typeof attentionStatements, "insert">, str
 const suggestions: Record<Exclude<keyof typeof suggestionStatements, "insert">, string> = {
   byConfidence: "INDEX suggestions_confidence (model_id=? AND confidence<?)",
   ofLabel: "INDEX suggestions_label (model_id=? AND label_id=? AND confidence<?)",
+  confidences: "INDEX suggestions_confidence (model_id=?)",
   ofImage: "INDEX suggestions_model_image (model_id=? AND image_id=?)",
   countByLabel: "COVERING INDEX suggestions_label (model_id=?)",
   deleteOfModel: "INDEX suggestions_model_image (model_id=?)",
   deleteOfImage: "INDEX suggestions_image (image_id=?)",
+};
+const masks: Record<Exclude<keyof typeof maskStatements, "put" | "putScore" | "putHead">, string> = {
+  ofImages: "INTEGER PRIMARY KEY",
+  edited: "INDEX masks_edited (edited=? AND image_id>?)",
+  countEdited: "COVERING INDEX masks_edited (edited=?)",
+  unmade: "INDEX images_state (state=? AND rowid>?)",
+  countUnmade: "INDEX images_state (state=?)",
+  scoreOf: "INTEGER PRIMARY KEY",
+  head: "INDEX sqlite_autoindex_foreground_heads_1 (model_hash=? AND size=?)",
+};
+const clusters: Record<Exclude<keyof typeof clusterStatements, `insert${string}`>, string> = {
+  clustering: "INTEGER PRIMARY KEY",
+  clusters: "COVERING INDEX memberships_typical (cluster_id=?)",
+  byId: "COVERING INDEX memberships_typical (cluster_id=?)",
+  typical: "INDEX memberships_typical (cluster_id=?)",
+  borderline: "INDEX memberships_borderline (cluster_id=?)",
+  memberships: "INDEX memberships_model_image (model_id=?)",
+  labels: "INDEX memberships_model_image (model_id=?)",
+  suggested: "INDEX suggestions_model_image (model_id=? AND image_id=?)",
+  deleteClustering: "INTEGER PRIMARY KEY",
+  deleteCluster: "INTEGER PRIMARY KEY",
+  known: "COVERING INDEX embeddings_model_image (model_id=? AND image_id=?)",
+};
+const maps: Record<Exclude<keyof typeof mapStatements, `insert${string}`>, string> = {
+  map: "INTEGER PRIMARY KEY",
+  points: "INDEX map_points_model_image (model_id=?)",
+  deleteMap: "INTEGER PRIMARY KEY",
+  known: "COVERING INDEX embeddings_model_image (model_id=? AND image_id=?)",
+};
+const checkpoints: Record<Exclude<keyof typeof checkpointStatements, "put">, string> = {
+  get: "INDEX checkpoints_part (model_id=? AND kind=? AND part=?)",
+  deleteFrom: "INDEX checkpoints_part (model_id=? AND kind=? AND part>?)",
 };
 const operations: Record<Exclude<keyof typeof operationStatements, "insert" | "insertChange">, string> = {
   byId: "INTEGER PRIMARY KEY",
@@ -106,6 +147,11 @@ const labels: Record<keyof typeof labelStatements, string> = {
   children: "INDEX labels_parent (parent_id=?)",
   withCounts: "COVERING INDEX annotations_label (label_id=?)",
   all: "INDEX labels_parent",
+};
+const findings: Record<Exclude<keyof typeof findingStatements, "insert">, string> = {
+  ofKind: "INDEX check_findings_position (kind=?)",
+  deleteOfKind: "INDEX check_findings_position (kind=?)",
+  dismissed: "INDEX check_dismissals_subject (kind=? AND subject=?)",
 };
 const small: Record<string, string> = {
   [jobStatements.latestOfKind]: "INDEX jobs_kind (kind=?)",
@@ -139,8 +185,13 @@ const libraryCases: readonly Case[] = [
   ...cases("embeddings", embeddingStatements, embeddings),
   ...cases("attention", attentionStatements, attention),
   ...cases("suggestions", suggestionStatements, suggestions),
+  ...cases("masks", maskStatements, masks),
+  ...cases("clusters", clusterStatements, clusters),
+  ...cases("maps", mapStatements, maps),
+  ...cases("checkpoints", checkpointStatements, checkpoints),
   ...cases("operations", operationStatements, operations),
   ...cases("labels", labelStatements, labels),
+  ...cases("findings", findingStatements, findings),
   ...Object.entries(small).map(([sql, expected]) => [sql.slice(0, 40), sql, expected] as const),
   ...Object.entries(undoableSql).flatMap(([table, { select, update, delete: remove }]) =>
     [select, update, remove].map(

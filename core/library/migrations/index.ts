@@ -1,6 +1,10 @@
 import type { Database } from "better-sqlite3";
 import { CoreError } from "../../util/errors.ts";
 import { initial } from "./0010-initial.ts";
+import { masks } from "./0020-masks.ts";
+import { clusters } from "./0030-clusters.ts";
+import { map } from "./0040-map.ts";
+import { checks } from "./0050-checks.ts";
 
 /**
  * One step of the schema. A migration is never edited once released: a new one follows it. One that changes the columns
@@ -13,7 +17,7 @@ export interface Migration {
 }
 
 /** All migrations, oldest first. */
-export const migrations: readonly Migration[] = [initial];
+export const migrations: readonly Migration[] = [initial, masks, clusters, map, checks];
 
 /** The version that a list of migrations leads to. Throws for a list that is empty or not increasing. */
 export function latestVersion(list: readonly Migration[]): number {

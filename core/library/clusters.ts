@@ -1,0 +1,164 @@
+import type { Cluster, Clustering, Membership } from "../rpc/records.ts";
+import { CoreError } from "../util/errors.ts";
+import { all, forEachRow, get, run, transaction } from "./database.ts";
+import type { Reader, Row, Writer } from "./database.ts";
+import { blob, corruptRow, count, integer, isObject, json, oneOf, real } from "./rows.ts";
+import { bytesOf, float32Of, isFiniteVector } from "./vectors.ts";
+
+export const clusterStatements = {
+  clustering: "SELECT * FROM clusterings WHERE model_id = ?",
+  clusters: `SELECT *, (SELECT count(*) FROM memberships WHERE cluster_id = clusters.id) AS size,
+      (SELECT image_id FROM memberships WHERE cluster_id = clusters.id ORDER BY similarity DESC, image_id LIMIT 1)
+        AS medoid
+    FROM clusters WHERE model_id = ? ORDER BY id`,
+  byId: `SELECT *, (SELECT count(*) FROM memberships WHERE cluster_id = clusters.id) AS size,
+      (SELECT image_id FROM memberships WHERE cluster_id = clusters.id ORDER BY similarity DESC, image_id LIMIT 1)
+        AS medoid
+    FROM clusters WHERE id = ?`,
+  typical: "SELECT * FROM memberships WHERE cluster_id = ? ORDER BY similarity DESC, image_id LIMIT ?",
+  borderline: "SELECT * FROM memberships WHERE cluster_id = ? ORDER BY margin, image_id LIMIT ?",
+  memberships: "SELECT * FROM memberships WHERE model_id = ? ORDER BY image_id",
+  // CROSS JOIN keeps the order of the tables: by member, whatever SQLite thinks of their sizes.
+  labels: `SELECT cluster_id, label_id FROM memberships
+    CROSS JOIN annotations ON annotations.image_id = memberships.image_id WHERE memberships.model_id = ?`,
+  suggested: `SELECT cluster_id, label_id FROM memberships
+    CROSS JOIN suggestions ON suggestions.model_id = memberships.model_id
+      AND suggestions.image_id = memberships.image_id
+    WHERE memberships.model_id = ? AND suggestions.abstained = 0`,
+  deleteClustering: "DELETE FROM clusterings WHERE model_id = ?",
+  insertClustering: "INSERT INTO clusterings (model_id, method, settings, created_at) VALUES (?, ?, ?, ?)",
+  insertCluster: "INSERT INTO clusters (model_id, centre) VALUES (?, ?)",
+  deleteCluster: "DELETE FROM clusters WHERE id = ?",
+  insertMembership: `INSERT INTO memberships (model_id, image_id, cluster_id, similarity, margin)
+    VALUES (?, ?, ?, ?, ?)`,
+  known: "SELECT 1 FROM embeddings WHERE model_id = ? AND image_id = ?",
+} as const;
+
+const sql = clusterStatements;
+const method = oneOf<Clustering["method"]>(["k-means", "hdbscan"]);
+
+/** A cluster to store: its centre of length 1, and its members. */
+export interface NewCluster {
+  readonly centre: Float32Array;
+  readonly members: readonly Omit<Membership, "clusterId">[];
+}
+
+/** A cluster with its centre. */
+export interface StoredCluster extends Cluster {
+  readonly centre: Float32Array;
+}
+
+function clusterOf(row: Row): StoredCluster {
+  const bytes = blob("clusters", row, "centre");
+  const centre = bytes.byteLength % 4 === 0 ? float32Of(bytes) : new Float32Array([NaN]);
+  if (!isFiniteVector(centre)) throw corruptRow("clusters", row, "the centre should be finite numbers");
+  return {
+    id: integer("clusters", row, "id"),
+    modelId: integer("clusters", row, "model_id"),
+    size: count("clusters", row, "size"),
+    medoidImageId: row["medoid"] === null ? null : integer("clusters", row, "medoid"),
+    centre,
+  };
+}
+
+function membershipOf(row: Row): Membership {
+  return {
+    imageId: integer("memberships", row, "image_id"),
+    clusterId: integer("memberships", row, "cluster_id"),
+    similarity: real("memberships", row, "similarity"),
+    margin: real("memberships", row, "margin"),
+  };
+}
+
+/** How a model's images were clustered, or null where they were not. */
+export function clusteringOf(db: Reader, modelId: number): Clustering | null {
+  const row = get(db, sql.clustering, [modelId]);
+  if (row === undefined) return null;
+  const settings = json("clusterings", row, "settings");
+  if (!isObject(settings)) throw corruptRow("clusterings", row, "settings should be a JSON object");
+  return {
+    modelId,
+    method: method("clusterings", row, "method"),
+    settings: Object.fromEntries(Object.entries(settings).filter(([, value]) => typeof value === "number")) as Record<
+      string,
+      number
+    >,
+    createdAt: integer("clusterings", row, "created_at"),
+  };
+}
+
+/** The clusters of a model, by id. Those that lost all their images are among them. */
+export function listClusters(db: Reader, modelId: number): StoredCluster[] {
+  return all(db, sql.clusters, [modelId]).map(clusterOf);
+}
+
+/** One cluster. Throws `cluster-unknown`. */
+export function clusterById(db: Reader, id: number): StoredCluster {
+  const row = get(db, sql.byId, [id]);
+  if (row !== undefined) return clusterOf(row);
+  throw new CoreError("cluster-unknown", `There is no cluster ${id} in this library.`, {
+    hint: "`dinoscope cluster list` shows them; clustering anew gives them other numbers.",
+  });
+}
+
+/** Members of a cluster: `typical` begins with the medoid, `borderline` with those that another centre is nearest to. */
+export function members(db: Reader, clusterId: number, order: "typical" | "borderline", limit: number): Membership[] {
+  return all(db, sql[order], [clusterId, limit]).map(membershipOf);
+}
+
+/** Calls `visit` for each membership of a model, in image order. Nothing may be written to the library meanwhile. */
+export function forEachMembership(db: Reader, modelId: number, visit: (membership: Membership) => void): void {
+  forEachRow(db, sql.memberships, [modelId], (row) => visit(membershipOf(row)));
+}
+
+/** How often each label stands in each cluster: by cluster id, then by label id. */
+export type LabelCounts = ReadonlyMap<number, ReadonlyMap<number, number>>;
+
+/** Labels of the members: those that they have (`labels`), or those that their neighbours suggest (`suggested`). */
+export function countLabels(db: Reader, modelId: number, which: "labels" | "suggested"): LabelCounts {
+  const counts = new Map<number, Map<number, number>>();
+  forEachRow(db, sql[which], [modelId], (row) => {
+    const clusterId = integer("memberships", row, "cluster_id");
+    const labelId = integer("memberships", row, "label_id");
+    const labels = counts.get(clusterId) ?? new Map<number, number>();
+    labels.set(labelId, (labels.get(labelId) ?? 0) + 1);
+    counts.set(clusterId, labels);
+  });
+  return counts;
+}
+
+/** Puts a clustering in the place of the model's earlier one, all or nothing. Returns the new clusters' ids, in order. */
+export function replaceClustering(
+  db: Writer,
+  { modelId, method: name, settings, createdAt }: Clustering,
+  clusters: readonly NewCluster[],
+): number[] {
+  return transaction(db, () => {
+    run(db, sql.deleteClustering, [modelId]);
+    run(db, sql.insertClustering, [modelId, name, JSON.stringify(settings), createdAt]);
+    return clusters.map((cluster) => insertCluster(db, modelId, cluster));
+  });
+}
+
+/** Puts clusters in the place of others of the same model: a split or a merge. Returns the new ids, in order. */
+export function replaceClusters(
+  db: Writer,
+  modelId: number,
+  oldIds: readonly number[],
+  clusters: readonly NewCluster[],
+): number[] {
+  return transaction(db, () => {
+    for (const id of oldIds) run(db, sql.deleteCluster, [id]);
+    return clusters.map((cluster) => insertCluster(db, modelId, cluster));
+  });
+}
+
+function insertCluster(db: Writer, modelId: number, { centre, members: list }: NewCluster): number {
+  const id = run(db, sql.insertCluster, [modelId, bytesOf(centre)]).rowId;
+  for (const { imageId, similarity, margin } of list) {
+    // The embedding may have gone while the clusters were computed.
+    if (get(db, sql.known, [modelId, imageId]) === undefined) continue;
+    run(db, sql.insertMembership, [modelId, imageId, id, similarity, margin]);
+  }
+  return id;
+}
