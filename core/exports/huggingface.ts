@@ -12,7 +12,8 @@ function lineOf(plan: ExportPlan, image: ExportImage): string {
   });
   const objects = {
     bbox: boxed.map(({ bbox }) => bbox),
-    category: boxed.map(({ classIndex }) => plan.classes[classIndex]?.name ?? null),
+    // A mask on an image that nobody has labelled is of no class.
+    category: boxed.map(({ classIndex }) => (label === null ? null : (plan.classes[classIndex]?.name ?? null))),
     area: boxed.map(({ runs }) => areaOfRuns(runs)),
     mask: boxed.map(({ runs }) => ({ size: [runs.height, runs.width], counts: compressRuns(runs) })),
   };

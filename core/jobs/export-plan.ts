@@ -6,12 +6,14 @@ import { splitImages } from "../exports/split.ts";
 import { annotationsOfImages } from "../library/annotations.ts";
 import type { Reader } from "../library/database.ts";
 import { readEmbeddings } from "../library/embeddings.ts";
+import { listFindings } from "../library/findings.ts";
 import { listImages, pageSize } from "../library/images.ts";
 import { labelTree, type LabelNode } from "../library/labels.ts";
 import { masksOfImages } from "../library/masks.ts";
 import { listSources } from "../library/sources.ts";
 import { listSuggestions } from "../library/suggestions.ts";
-import type { Image, Model } from "../rpc/records.ts";
+import { compressRuns } from "../masks/rle.ts";
+import type { Image, Mask, Model } from "../rpc/records.ts";
 import { groupNearDuplicates, type GroupedImage } from "../suggest/groups.ts";
 
 /** Which images are exported. */
@@ -55,7 +57,7 @@ interface Candidate extends GroupedImage {
 /** Chooses the images of an export, and settles their names, classes and parts. */
 export function planExport(db: Reader, format: ExportFormat, model: Model | null, choice: ExportChoice): PlannedExport {
   const { chosen, ...left } = chooseImages(db, format, model, choice);
-  const groups = choice.split === null ? null : groupNearDuplicates(chosen);
+  const groups = choice.split === null ? null : groupNearDuplicates(chosen, { known: knownCopies(db) });
   const parts =
     groups === null || choice.split === null
       ? null
@@ -88,6 +90,11 @@ export function planExport(db: Reader, format: ExportFormat, model: Model | null
   return { images, classes, ...left, largestGroup: groups === null ? 0 : largest([...groups.values()]) };
 }
 
+/** Groups that the last check found, by embeddings as well as hashes. */
+function knownCopies(db: Reader): number[][] {
+  return listFindings(db, "duplicates").map(({ images }) => images.map(({ imageId }) => imageId));
+}
+
 /** Images of the scope that have what the format needs, and how many have not. */
 function chooseImages(
   db: Reader,
@@ -112,12 +119,18 @@ function chooseImages(
       if (said === null && scope.kind !== "all") continue;
       const mask = masks?.get(id);
       if (needs.label && said === null) left.withoutLabel++;
-      else if (masks !== null && (mask?.width !== width || mask.height !== height)) left.withoutMask++;
+      else if (masks !== null && (mask === undefined || !hasForeground(mask, width, height))) left.withoutMask++;
       else if (embedded?.has(id) === false) left.withoutEmbedding++;
       else chosen.push({ id, contentHash, perceptualHash, image: { ...image, width, height }, said });
     }
   }
   return { chosen, ...left };
+}
+
+/** Whether a mask fits its picture, and marks anything on it: nothing marked would read as a picture of nothing. */
+function hasForeground(mask: Mask, width: number, height: number): boolean {
+  const empty = compressRuns({ width, height, counts: Uint32Array.of(width * height) });
+  return mask.width === width && mask.height === height && mask.runs !== empty;
 }
 
 function* pagesOfImages(db: Reader): Generator<Image[]> {

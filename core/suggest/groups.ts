@@ -14,10 +14,14 @@ export const nearBits = 8;
 
 /**
  * Groups of images that show the same, for splits that must not leak: image id -> group id, which is the smallest image id
- * of the group. Images with equal files, or with hashes within `radius` bits, belong together, and so do those that a
- * chain of such pairs joins. An image like no other is a group of its own. Throws `hash-invalid`, `option-invalid`.
+ * of the group. Images with equal files, or with hashes within `radius` bits, belong together, and so do those of one of the
+ * `known` groups (ids that a check found by other means) and those that a chain of such pairs joins. An image like no other
+ * is a group of its own. Throws `hash-invalid`, `option-invalid`.
  */
-export function groupNearDuplicates(images: readonly GroupedImage[], radius = nearBits): ReadonlyMap<number, number> {
+export function groupNearDuplicates(
+  images: readonly GroupedImage[],
+  { radius = nearBits, known = [] }: { readonly radius?: number; readonly known?: readonly (readonly number[])[] } = {},
+): ReadonlyMap<number, number> {
   const order = images.toSorted((a, b) => a.id - b.id);
   const union = createUnionFind(order.length);
   const firstByFile = new Map<string, number>();
@@ -26,6 +30,11 @@ export function groupNearDuplicates(images: readonly GroupedImage[], radius = ne
     joinEqual(firstByFile, contentHash, i);
     joinEqual(firstByHash, perceptualHash, i);
   });
+  const places = new Map(order.map(({ id }, i) => [id, i]));
+  for (const ids of known) {
+    const [first, ...others] = ids.flatMap((id) => places.get(id) ?? []);
+    if (first !== undefined) for (const other of others) union.join(first, other);
+  }
   // Equal hashes are one entry by now: a crowd of them would make a pair each.
   const members = [...firstByHash.values()];
   visitHashPairs(packHashes([...firstByHash.keys()]), radius, (first, second) =>

@@ -326,6 +326,13 @@ describe("the map", () => {
   });
 });
 
+test("a library of two images has a map, and no dense groups", async () => {
+  const place = prepared(2);
+  expect(await mapImages(place, place.model, { refit: false, seed: 1, device })).toMatchObject({ points: 2 });
+  expect(await clusterImages(place, place.model, options)).toMatchObject({ clusters: 0, noise: 2 });
+  expect(showClusters(place.library.db, place.model.id)).toEqual([]);
+});
+
 describe("what to label next", () => {
   test("is diverse, typical, uncertain or a mix, and never labelled already", async () => {
     const place = prepared(60);

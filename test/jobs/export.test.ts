@@ -25,10 +25,10 @@ import { connectionOf } from "../../core/library/database.ts";
 import { listJobs } from "../../core/library/jobs.ts";
 import { listImages } from "../../core/library/images.ts";
 import { listLabels } from "../../core/library/labels.ts";
-import { masksOfImages, removeMasks } from "../../core/library/masks.ts";
+import { correctMasks, masksOfImages, removeMasks } from "../../core/library/masks.ts";
 import { redo, undo } from "../../core/library/operations.ts";
 import { readXml, childrenOf, textOf } from "../../core/imports/xml.ts";
-import { decodeRuns, decompressRuns } from "../../core/masks/rle.ts";
+import { compressRuns, decodeRuns, decompressRuns } from "../../core/masks/rle.ts";
 import { awkward, drawMask, drawnSize, makeExportable, type Wanted } from "../helpers/exportable.ts";
 import { refusalOfAsync } from "../helpers/refusal.ts";
 import { temporaryEngine } from "../helpers/workplace.ts";
@@ -220,6 +220,18 @@ describe("every export", () => {
     expect(coco.annotations).toMatchObject([{ bbox: [0, 0, drawnSize.width, drawnSize.height], area: 37 * 23 }]);
   });
 
+  test("a mask that marks nothing is none", async () => {
+    const at = await place();
+    const [imageId = 0] = at.ids.values();
+    const runs = compressRuns({ ...drawnSize, counts: Uint32Array.of(drawnSize.width * drawnSize.height) });
+    correctMasks(at.library.db, [{ imageId, ...drawnSize, runs }], { kind: "correct-masks", summary: "emptied" });
+    const folder = await exported(at, "yolo-segment");
+    expect(json<Manifest>(folder, "manifest.json")).toMatchObject({
+      counts: { images: 7 },
+      leftOut: { withoutMask: 2 },
+    });
+  });
+
   test("copies of a picture never straddle a split", async () => {
     const twins = Array.from({ length: 6 }, (_, i) => ({ path: `copy-${i}.jpg`, label: ["Same"], mask: false }));
     const other = await place(twins);
@@ -409,6 +421,8 @@ describe("formats, read by others", () => {
     const huggingface = await exported(at, "huggingface", { scope: { kind: "all" } });
     const lines = readFileSync(join(huggingface, "train/metadata.jsonl"), "utf8").trim().split("\n");
     const files = lines.map((line) => (JSON.parse(line) as { file_name: string }).file_name);
+    const unlabelled = lines.find((line) => line.includes("no label.jpg")) ?? "";
+    expect(JSON.parse(unlabelled)).toMatchObject({ label: null, objects: { category: [null] } });
     expect(["metadata.jsonl", ...files].sort()).toEqual(readdirSync(join(huggingface, "train")).sort());
   });
 });

@@ -41,3 +41,17 @@ test("groups are what comparing all pairs gives: equal files, hashes within 8 bi
     { numRuns: 150 },
   );
 });
+
+test("groups that a check knows are joined with those of the hashes; ids that are not asked about are passed over", () => {
+  const images = [1, 2, 3, 4].map((id) => ({
+    id,
+    contentHash: null,
+    perceptualHash: id > 2 ? "00000000000000ff" : null,
+  }));
+  expect([...groupNearDuplicates(images, { known: [[99, 3, 2], [7]] })]).toEqual([
+    [1, 1],
+    [2, 2],
+    [3, 2],
+    [4, 2],
+  ]);
+});
