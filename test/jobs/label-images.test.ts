@@ -128,11 +128,12 @@ describe("labels from a file", () => {
   });
 
   test("whose name no label can have keep none of the others out", async () => {
-    const { library } = libraryWith("1.jpg", "2.jpg");
-    // 150 characters, as the file's reader counts, but 300 of the units that a label's name is measured in.
-    const summary = await importLabels(library, labelsFile(`path,label\n1.jpg,${"🍏".repeat(150)}\n2.jpg,Oat\n`));
-    expect(summary).toMatchObject({ labelled: 1, unmatchedCount: 1 });
-    expect(labels(library)).toEqual({ "2.jpg": "Oat" });
+    const { library } = libraryWith("1.jpg", "2.jpg", "3.jpg");
+    // Up to 200 characters are allowed, however many UTF-16 units they take.
+    const [long, tooLong] = ["🍏".repeat(150), "🍏".repeat(201)];
+    const file = labelsFile(`path,label\n1.jpg,${long}\n2.jpg,${tooLong}\n3.jpg,Oat\n`);
+    expect(await importLabels(library, file)).toMatchObject({ labelled: 2, unmatchedCount: 1 });
+    expect(labels(library)).toEqual({ "1.jpg": long, "3.jpg": "Oat" });
   });
 
   test("change nothing when the reading is stopped or the file turns out to be unreadable", async () => {
