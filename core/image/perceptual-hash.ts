@@ -37,23 +37,45 @@ export function hashDistance(a: string, b: string): number {
 /** Mean luma (ITU-R BT.601) of each of the 9 x 8 areas; the border of an area may run through pixels. */
 function areaMeans(rgb: Uint8Array, width: number, height: number): Float64Array {
   const across = coverage(width, columns);
-  const down = coverage(height, rows);
   const means = new Float64Array(columns * rows);
-  const luma = new Float64Array(width);
-  down.forEach((partDown, row) => {
+  const line = new Float64Array(columns);
+  coverage(height, rows).forEach((partDown, row) => {
     partDown.weights.forEach((weightDown, step) => {
-      const start = (partDown.start + step) * width * 3;
-      for (let x = 0, at = start; x < width; x++, at += 3) {
-        luma[x] = weightDown * (0.299 * (rgb[at] ?? 0) + 0.587 * (rgb[at + 1] ?? 0) + 0.114 * (rgb[at + 2] ?? 0));
+      lineMeans(rgb, (partDown.start + step) * width * 3, across, line);
+      for (let column = 0; column < columns; column++) {
+        means[row * columns + column] = (means[row * columns + column] ?? 0) + weightDown * (line[column] ?? 0);
       }
-      across.forEach(({ start: left, weights }, column) => {
-        let sum = 0;
-        for (let i = 0; i < weights.length; i++) sum += (weights[i] ?? 0) * (luma[left + i] ?? 0);
-        means[row * columns + column] = (means[row * columns + column] ?? 0) + sum;
-      });
     });
   });
   return means;
+}
+
+/**
+ * Mean luma of each part of a line of pixels that starts at byte `start`. Pixels inside a part weigh the same, so whole
+ * numbers are added up first and weighted once: a third of the time of weighing each pixel.
+ */
+function lineMeans(
+  rgb: Uint8Array,
+  start: number,
+  parts: readonly { readonly start: number; readonly weights: Float64Array }[],
+  means: Float64Array,
+): void {
+  const luma = (at: number): number => 0.299 * (rgb[at] ?? 0) + 0.587 * (rgb[at + 1] ?? 0) + 0.114 * (rgb[at + 2] ?? 0);
+  parts.forEach(({ start: first, weights }, part) => {
+    const last = weights.length - 1;
+    let red = 0;
+    let green = 0;
+    let blue = 0;
+    for (let at = start + 3 * (first + 1), end = start + 3 * (first + last); at < end; at += 3) {
+      red += rgb[at] ?? 0;
+      green += rgb[at + 1] ?? 0;
+      blue += rgb[at + 2] ?? 0;
+    }
+    let sum = (weights[1] ?? 0) * (last > 1 ? 0.299 * red + 0.587 * green + 0.114 * blue : 0);
+    sum += (weights[0] ?? 0) * luma(start + 3 * first);
+    if (last > 0) sum += (weights[last] ?? 0) * luma(start + 3 * (first + last));
+    means[part] = sum;
+  });
 }
 
 /** For each of `parts` equal parts of a line of `length` pixels: its first pixel, and weights that sum to 1. */
