@@ -2,7 +2,7 @@
  * What ingest adds to sharp: preparePictures (checks, SHA-256, header, decode, perceptual hash, thumbnail) against sharp
  * alone making the same thumbnails, with the same options and parallelism. The two take turns; a ratio of 1 would be free.
  *
- *   node bench/ingest-decode.ts FOLDER [ROUNDS] [PARALLELISM]
+ *   node bench/ingest.ts FOLDER [ROUNDS] [PARALLELISM]
  */
 import { readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -10,7 +10,7 @@ import { preparePictures } from "../core/image/prepare.ts";
 import { defaultParallelism, sharp } from "../core/image/setup.ts";
 
 const [folder, rounds = "3", parallel] = process.argv.slice(2);
-if (folder === undefined) throw new Error("Usage: node bench/ingest-decode.ts FOLDER [ROUNDS] [PARALLELISM]");
+if (folder === undefined) throw new Error("Usage: node bench/ingest.ts FOLDER [ROUNDS] [PARALLELISM]");
 const parallelism = parallel === undefined ? defaultParallelism() : Number(parallel);
 
 const paths = readdirSync(folder, { recursive: true, withFileTypes: true })
