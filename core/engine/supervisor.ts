@@ -48,8 +48,8 @@ export function createEngine(): Engine {
   const start = (): ChildProcess => {
     log = "";
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => passedVariables.test(name)));
-    // As many decoding threads as cores: libvips works inside them, one picture each.
-    env["UV_THREADPOOL_SIZE"] = String(Math.max(4, availableParallelism() + 2));
+    // Decoding happens in these threads, one picture each; see defaultParallelism in core/image/setup.ts.
+    env["UV_THREADPOOL_SIZE"] = String(Math.max(4, 3 * availableParallelism()));
     // Exact neighbours are proven by float32's error bound; TF32 would round a thousand times coarser.
     env["NVIDIA_TF32_OVERRIDE"] = "0";
     const started = fork(fileURLToPath(new URL("./main.ts", import.meta.url)), [], {
