@@ -1,9 +1,10 @@
 import { assignmentGraph, productGraph } from "../nn/cluster-graph.ts";
-import { floatOutput, floats, type Program, type Runtime } from "../runtime/runtime.ts";
+import { floatOutput, floats, type Runtime } from "../runtime/runtime.ts";
 import { CoreError } from "../util/errors.ts";
 import { createRandom, type Random } from "../util/random.ts";
 import type { Devices } from "./devices.ts";
 import type { LoadedBank } from "./neighbours.ts";
+import { createProgramCache, type ProgramCache } from "./program-cache.ts";
 import type { EngineMethods } from "./protocol.ts";
 
 /** Scores in one run: 8 Mi of them are 32 MiB, whatever the number of centres. */
@@ -24,7 +25,7 @@ export function createCentres(
   devices: Devices,
   bankOf: (name: string) => LoadedBank,
 ): { nearestCentres: Call<"nearestCentres">; seedCentres: Call<"seedCentres"> } {
-  const caches = new Map<Runtime, AssignmentPrograms>();
+  const caches = new Map<Runtime, ProgramCache>();
   // Calls take turns: a program that one of them is about to use must not be dropped for another's.
   let turn: Promise<unknown> = Promise.resolve();
   return {
@@ -46,28 +47,12 @@ export function createCentres(
   };
 }
 
-/** Gives the program for a shape of the assignment step. */
-export type AssignmentPrograms = (points: number, centres: number, width: number, count: number) => Promise<Program>;
-
 /** Shapes kept: whole and last block of the rows, for one and for two centres a row. */
 const keptPrograms = 4;
 
-/** A cache of assignment programs on one device: a step of k-means may take less time than loading its graph. */
-export function createAssignmentPrograms(runtime: Runtime): AssignmentPrograms {
-  const programs = new Map<string, Program>();
-  return async (...shape) => {
-    const key = shape.join();
-    const program = programs.get(key) ?? (await runtime.load(assignmentGraph(...shape)));
-    // A map lists keys in the order they were set: the first is the one not used for longest.
-    programs.delete(key);
-    programs.set(key, program);
-    const [oldest] = programs;
-    if (programs.size > keptPrograms && oldest !== undefined) {
-      programs.delete(oldest[0]);
-      await oldest[1].release();
-    }
-    return program;
-  };
+/** A cache of assignment programs on one device. Shapes are rows, centres, width, count. */
+export function createAssignmentPrograms(runtime: Runtime): ProgramCache {
+  return createProgramCache(runtime, assignmentGraph, keptPrograms);
 }
 
 /**
@@ -77,7 +62,7 @@ export function createAssignmentPrograms(runtime: Runtime): AssignmentPrograms {
  * depend on the device's order of addition.
  */
 export async function nearestCentres(
-  programs: AssignmentPrograms,
+  programs: ProgramCache,
   bank: Float32Array,
   width: number,
   centres: Float32Array,

@@ -1,8 +1,9 @@
 import { neighbourGraph } from "../nn/neighbour-graph.ts";
-import { floatOutput, floats, type Program, type Runtime } from "../runtime/runtime.ts";
+import { floatOutput, floats, type Runtime } from "../runtime/runtime.ts";
 import { nearestRows, refineCandidates, type Neighbour, type NeighbourTable } from "../suggest/nearest.ts";
 import { CoreError } from "../util/errors.ts";
 import type { Devices } from "./devices.ts";
+import { createProgramCache, type ProgramCache } from "./program-cache.ts";
 import type { EngineMethods } from "./protocol.ts";
 
 /** Queries and rows of the bank in one run: 256 x 65,536 scores are 64 MiB. */
@@ -45,7 +46,7 @@ export function createNeighbours(devices: Devices): {
   // Searches take turns: a program that one of them is about to use must not be dropped for another's.
   let turn: Promise<unknown> = Promise.resolve();
   const cacheOf = (runtime: Runtime): ProgramCache => {
-    const cache = caches.get(runtime) ?? createProgramCache(runtime);
+    const cache = caches.get(runtime) ?? createProgramCache(runtime, neighbourGraph, keptPrograms);
     caches.set(runtime, cache);
     return cache;
   };
@@ -93,29 +94,8 @@ function requireBank(banks: ReadonlyMap<string, Bank>, name: string): Bank {
   return bank;
 }
 
-/** Gives the program for a shape of search; the last few are kept, since loading one takes as long as a small search. */
-export type ProgramCache = (queries: number, rows: number, width: number, count: number) => Promise<Program>;
-
 /** Shapes kept: full and last block of the queries times full and last block of the bank, for two searches in turn. */
 const keptPrograms = 8;
-
-/** A cache of search programs on one device. */
-export function createProgramCache(runtime: Runtime): ProgramCache {
-  const programs = new Map<string, Program>();
-  return async (queries, rows, width, count) => {
-    const key = [queries, rows, width, count].join();
-    const program = programs.get(key) ?? (await runtime.load(neighbourGraph(queries, rows, width, count)));
-    // A map lists keys in the order they were set: the first is the one not used for longest.
-    programs.delete(key);
-    programs.set(key, program);
-    const [oldest] = programs;
-    if (programs.size > keptPrograms && oldest !== undefined) {
-      programs.delete(oldest[0]);
-      await oldest[1].release();
-    }
-    return program;
-  };
-}
 
 /**
  * The exact nearest rows of each query, found by products on the device and made exact in float64: the result is that

@@ -55,8 +55,3 @@ export function errorRecord(thrown: unknown): ErrorRecord {
 export function errorFromRecord(record: ErrorRecord): CoreError {
   return new CoreError(record.code, record.message, record.hint === undefined ? {} : { hint: record.hint });
 }
-
-/** Throws for a case that the types say cannot happen. */
-export function assertNever(value: never): never {
-  throw new CoreError("internal", `Unexpected value: ${JSON.stringify(value)}`);
-}
