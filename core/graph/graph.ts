@@ -12,38 +12,34 @@ export interface Graph {
 
 /**
  * Collects what the outputs need. Inputs are listed in the order in which they are met, unless `inputs` names an order.
- * Throws `graph-input` when two inputs, or an input and an output, share a name: callers feed and read by name.
+ * Throws `graph-input` when two inputs, or an input and an output, share a name: callers feed and read by name; and
+ * `graph-output` for an output of truth values, which no runtime hands out.
  */
 export function createGraph(
   name: string,
   outputs: Readonly<Record<string, Value>>,
   order: readonly string[] = [],
 ): Graph {
-  const nodes = new Set<Node>();
+  const nodes: Node[] = [];
   const inputs = new Map<string, Value>();
   const constants = new Map<object, Value>();
-  const visit = (root: Value): void => {
-    // Depth first with a stack of its own: a twelve-block transformer and its gradient are too deep to recurse.
-    const stack: { value: Value; entered: boolean }[] = [{ value: root, entered: false }];
-    for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
-      const { source } = top.value;
-      if (source.kind === "input") {
-        const known = inputs.get(source.name);
-        if (known !== undefined && known.source !== source) {
-          throw new CoreError("graph-input", `Two inputs are called ${source.name}.`);
-        }
-        inputs.set(source.name, top.value);
-      } else if (source.kind === "constant") {
-        constants.set(source, top.value);
-      } else if (top.entered) {
-        nodes.add(source.node);
-      } else if (!nodes.has(source.node)) {
-        stack.push({ value: top.value, entered: true });
-        for (const value of source.node.inputs.toReversed()) stack.push({ value, entered: false });
+  for (const value of postOrder(Object.values(outputs))) {
+    const { source } = value;
+    if (source.kind === "input") {
+      const known = inputs.get(source.name);
+      if (known !== undefined && known.source !== source) {
+        throw new CoreError("graph-input", `Two inputs are called ${source.name}.`);
       }
+      inputs.set(source.name, value);
+    } else if (source.kind === "constant") {
+      constants.set(source, value);
+    } else {
+      nodes.push(source.node);
     }
-  };
-  for (const value of Object.values(outputs)) visit(value);
+  }
+  for (const [outputName, { element }] of Object.entries(outputs)) {
+    if (element === "bool") throw new CoreError("graph-output", `Output ${outputName} holds bool, which nobody reads.`);
+  }
   for (const inputName of inputs.keys()) {
     if (Object.hasOwn(outputs, inputName)) {
       throw new CoreError("graph-input", `An input and an output are both called ${inputName}.`);
@@ -57,7 +53,33 @@ export function createGraph(
     name,
     inputs: [...inputs.values()].sort((a, b) => position(a) - position(b)),
     outputs,
-    nodes: [...nodes],
+    nodes,
     constants: [...constants.values()],
   };
+}
+
+/**
+ * What `roots` are computed from, themselves included, each after all that it reads: one value for each node, and inputs
+ * and constants as often as they are read.
+ */
+export function* postOrder(roots: Iterable<Value>): Generator<Value> {
+  const done = new Set<Node>();
+  for (const root of roots) {
+    // Depth first with a stack of its own: a twelve-block transformer and its gradient are too deep to recurse.
+    const stack: { value: Value; entered: boolean }[] = [{ value: root, entered: false }];
+    for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
+      const { source } = top.value;
+      if (source.kind !== "node") {
+        yield top.value;
+      } else if (!done.has(source.node)) {
+        if (top.entered) {
+          done.add(source.node);
+          yield top.value;
+        } else {
+          stack.push({ value: top.value, entered: true });
+          for (const value of source.node.inputs.toReversed()) stack.push({ value, entered: false });
+        }
+      }
+    }
+  }
 }

@@ -1,5 +1,6 @@
 import { CoreError } from "../util/errors.ts";
 import type { Graph } from "./graph.ts";
+import { writtenOutputs } from "./outputs.ts";
 import type { Value } from "./value.ts";
 
 /** Gives each value of a graph a name of its own: inputs, outputs and named constants keep theirs. */
@@ -24,12 +25,14 @@ export function nameValues(graph: Graph): (value: Value) => string {
     if (source.kind === "constant") names.set(source, [fresh(source.name ?? "constant")]);
   }
   const counts = new Map<string, number>();
+  const outputsOf = writtenOutputs(graph);
   for (const node of graph.nodes) {
     const count = (counts.get(node.op) ?? 0) + 1;
     counts.set(node.op, count);
+    const outputs = outputsOf(node);
     names.set(
       node,
-      node.outputs.map((_, i) => fresh(node.outputs.length === 1 ? `${node.op}_${count}` : `${node.op}_${count}.${i}`)),
+      outputs.map((_, i) => fresh(outputs.length === 1 ? `${node.op}_${count}` : `${node.op}_${count}.${i}`)),
     );
   }
   return (value) => {

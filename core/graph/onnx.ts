@@ -2,15 +2,16 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import type { Graph } from "./graph.ts";
 import { nameValues } from "./names.ts";
 import type { OnnxAttribute } from "./op.ts";
+import { writtenOutputs } from "./outputs.ts";
 import { opRecord } from "./table.ts";
-import type { ElementType, TensorType, Value } from "./value.ts";
+import type { TensorType, Value } from "./value.ts";
 
 /** The first opset with Gelu. */
 const opset = 20;
 const irVersion = 9;
 
 /** TensorProto.DataType. */
-const dataTypes: Record<ElementType, number> = { float32: 1, int64: 7 };
+const dataTypes: Record<TensorType["element"], number> = { float32: 1, int64: 7, bool: 9 };
 
 /** Field numbers of onnx.proto, as far as they are written here (github.com/onnx/onnx, onnx/onnx.proto). */
 const field = {
@@ -52,6 +53,7 @@ export function encodeOnnx(graph: Graph, metadata: Readonly<Record<string, strin
 
 function writeGraph(writer: BinaryWriter, graph: Graph): void {
   const nameOf = nameValues(graph);
+  const outputsOf = writtenOutputs(graph);
   text(writer, field.graph.name, graph.name);
 
   for (const value of graph.constants) {
@@ -61,7 +63,7 @@ function writeGraph(writer: BinaryWriter, graph: Graph): void {
   for (const node of graph.nodes) {
     const record = opRecord(node.op);
     const form = record.toOnnx?.(node.attributes, node.inputs) ?? {};
-    const outputs = node.outputs.map((type, index) => nameOf({ ...type, source: { kind: "node", node, index } }));
+    const outputs = outputsOf(node).map(nameOf);
     const parameters = (form.constants ?? []).map((values, i) => {
       const name = `${outputs[0]}:${i}`;
       writeTensor(writer, name, [values.length], "int64", BigInt64Array.from(values.map(BigInt)));
@@ -92,7 +94,7 @@ function writeTensor(
   writer: BinaryWriter,
   name: string,
   shape: readonly number[],
-  element: ElementType,
+  element: TensorType["element"],
   data: NonNullable<Extract<Value["source"], { kind: "constant" }>>["data"],
 ): void {
   message(writer, field.graph.initializer, (w) => {

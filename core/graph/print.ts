@@ -1,5 +1,6 @@
 import type { Graph } from "./graph.ts";
 import { nameValues } from "./names.ts";
+import { writtenOutputs } from "./outputs.ts";
 import { formatShape, formatType, type Node, type Value } from "./value.ts";
 
 /**
@@ -12,11 +13,12 @@ import { formatShape, formatType, type Node, type Value } from "./value.ts";
  */
 export function printGraph(graph: Graph): string {
   const nameOf = nameValues(graph);
+  const outputsOf = writtenOutputs(graph);
   const typed = (value: Value): string => `${nameOf(value)}: ${formatType(value)}`;
   const lines = [`graph ${graph.name}(${graph.inputs.map(typed).join(", ")}) {`];
   for (const value of graph.constants) lines.push(`  constant ${typed(value)}`);
   for (const node of graph.nodes) {
-    const results = node.outputs.map((type, index) => typed({ ...type, source: { kind: "node", node, index } }));
+    const results = outputsOf(node).map(typed);
     lines.push(
       `  ${results.join(", ")} = ${node.op}(${[...node.inputs.map(nameOf), ...printAttributes(node)].join(", ")})`,
     );

@@ -2,6 +2,7 @@ import { elementwiseOps } from "./ops/elementwise.ts";
 import { linearOps } from "./ops/linear.ts";
 import { movementOps } from "./ops/movement.ts";
 import { reduceOps } from "./ops/reduce.ts";
+import { selectOps } from "./ops/select.ts";
 import { CoreError } from "../util/errors.ts";
 import type { Op } from "./op.ts";
 
@@ -9,7 +10,7 @@ import type { Op } from "./op.ts";
  * Every operator there is. The table is closed: whoever runs or transforms graphs has a case for each key, and the
  * compiler counts them.
  */
-export const ops = { ...elementwiseOps, ...linearOps, ...movementOps, ...reduceOps };
+export const ops = { ...elementwiseOps, ...linearOps, ...movementOps, ...reduceOps, ...selectOps };
 
 export type OpName = keyof typeof ops;
 

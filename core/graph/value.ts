@@ -1,6 +1,6 @@
 import { CoreError } from "../util/errors.ts";
 
-/** Element types that the graphs use; the names are onnxruntime's. */
+/** Element types that can be fed and read; the names are onnxruntime's. */
 export type ElementType = "float32" | "int64";
 
 export type ElementArray<E extends ElementType = ElementType> = E extends "float32" ? Float32Array : BigInt64Array;
@@ -12,7 +12,8 @@ export type Shape = readonly Dimension[];
 
 /** Type of a tensor: what its elements are and how they are laid out (row-major). */
 export interface TensorType {
-  readonly element: ElementType;
+  /** `bool` lives inside a graph only, between a comparison and a choice. */
+  readonly element: ElementType | "bool";
   readonly shape: Shape;
 }
 
@@ -52,6 +53,11 @@ export interface Node {
   readonly inputs: readonly Value[];
   readonly attributes: object;
   readonly outputs: readonly TensorType[];
+}
+
+/** The outputs of a node as values. */
+export function outputsOf(node: Node): readonly Value[] {
+  return node.outputs.map((type, index) => ({ ...type, source: { kind: "node", node, index } }));
 }
 
 /** A tensor that the caller feeds under `name`. */

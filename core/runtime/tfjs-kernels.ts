@@ -29,7 +29,12 @@ export function createKernels(tf: Tfjs): Kernels {
     subtract: binary(tf.sub),
     multiply: binary(tf.mul),
     divide: binary(tf.div),
+    detach: ([a]) => [tf.clone(present(a))],
+    negate: unary((a) => tf.neg(a)),
     squareRoot: unary((a) => tf.sqrt(a)),
+    exp: unary((a) => tf.exp(a)),
+    log: unary((a) => tf.log(a)),
+    erf: unary((a) => tf.erf(a)),
     // The exact form, x * Phi(x); tfjs computes erf by Abramowitz and Stegun 7.1.26, within 1.5e-7.
     gelu: unary((a) => tf.mul(tf.mul(a, 0.5), tf.add(tf.erf(tf.mul(a, Math.SQRT1_2)), 1))),
 
@@ -51,21 +56,36 @@ export function createKernels(tf: Tfjs): Kernels {
       ];
     },
     split: ([a], { axis, parts }) => tf.split(present(a), parts, axis),
-    padFront: ([a], { axis, count }) => {
+    pad: ([a], { axis, before, after }) => {
       const { shape } = present(a);
-      const along = normalizeAxis(axis, shape.length, "padFront");
-      const before = shape.map((_, i): [number, number] => [i === along ? count : 0, 0]);
-      return [tf.pad(present(a), before)];
+      const along = normalizeAxis(axis, shape.length, "pad");
+      return [
+        tf.pad(
+          present(a),
+          shape.map((_, i): [number, number] => (i === along ? [before, after] : [0, 0])),
+        ),
+      ];
     },
+    expand: ([a], { shape }, sizes) => [tf.broadcastTo(present(a), sizes(shape))],
 
-    sumLast: unary((a) => tf.sum(a, -1, true)),
-    meanLast: unary((a) => tf.mean(a, -1, true)),
+    greater: binary(tf.greater),
+    equal: binary(tf.equal),
+    minimum: binary(tf.minimum),
+    maximum: binary(tf.maximum),
+    where: ([condition, a, b]) => [tf.where(present(condition), present(a), present(b))],
+    floor: unary((a) => tf.floor(a)),
+
+    sum: ([a], { axes, keep }) => [tf.sum(real(a), [...axes], keep)],
+    mean: ([a], { axes, keep }) => [tf.mean(real(a), [...axes], keep)],
+    largest: ([a], { axes, keep }) => [tf.max(real(a), [...axes], keep)],
+    argMax: unary((a) => tf.argMax(a, -1)),
     softmax: unary((a) => tf.softmax(a, -1)),
     layerNorm: ([a, scale, offset], { epsilon }) => {
-      const centred = tf.sub(present(a), tf.mean(present(a), -1, true));
-      const variance = tf.mean(tf.square(centred), -1, true);
-      const normal = tf.div(centred, tf.sqrt(tf.add(variance, epsilon)));
-      return [tf.add(tf.mul(normal, present(scale)), present(offset))];
+      const mean = tf.mean(present(a), -1, true);
+      const centred = tf.sub(present(a), mean);
+      const deviation = tf.sqrt(tf.add(tf.mean(tf.square(centred), -1, true), epsilon));
+      const normal = tf.div(centred, deviation);
+      return [tf.add(tf.mul(normal, present(scale)), present(offset)), mean, tf.reciprocal(deviation)];
     },
     topK: ([a], { count }) => {
       const { values, indices } = tf.topk(present(a), count, true);

@@ -51,7 +51,7 @@ function onBackend<T>(tf: Tfjs, backend: string, work: () => T): Promise<T> {
 function uploadConstants(tf: Tfjs, graph: Graph): Map<object, Tensor> {
   const constants = new Map<object, Tensor>();
   for (const { element, shape, source } of graph.constants) {
-    if (source.kind === "constant") {
+    if (source.kind === "constant" && element !== "bool") {
       constants.set(source, toTensor(tf, { element, shape: shape as number[], data: source.data }));
     }
   }

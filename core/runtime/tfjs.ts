@@ -4,7 +4,7 @@ import { matMul } from "../graph/ops/linear.ts";
 import { topK } from "../graph/ops/reduce.ts";
 import { input } from "../graph/value.ts";
 import { CoreError, errorRecord } from "../util/errors.ts";
-import { floats, type Runtime } from "./runtime.ts";
+import { floats, keepCopies, type Runtime } from "./runtime.ts";
 import type { Tfjs } from "./tfjs-kernels.ts";
 import { loadTfjsProgram } from "./tfjs-program.ts";
 
@@ -38,7 +38,9 @@ export async function createTfjsRuntime(backend?: TfjsBackend): Promise<TfjsChoi
   const refused: TfjsRefusal[] = [];
   for (const candidate of backend === undefined ? (["tensorflow", "wasm", "cpu"] as const) : [backend]) {
     try {
-      const runtime: Runtime = { device: "tfjs", load: (source) => loadTfjsProgram(tf, candidate, source) };
+      const load: Runtime["load"] = (source) => loadTfjsProgram(tf, candidate, source);
+      const loadKeeping: Runtime["loadKeeping"] = async (source, kept) => keepCopies(await load(source), kept);
+      const runtime: Runtime = { device: "tfjs", load, loadKeeping };
       await keepingListeners(async () => {
         await importPackage(backendPackages[candidate]);
         await probe(runtime);

@@ -3,6 +3,7 @@ import { createGraph } from "../../core/graph/graph.ts";
 import { encodeOnnx } from "../../core/graph/onnx.ts";
 import { add, gelu, multiply, squareRoot, subtract } from "../../core/graph/ops/elementwise.ts";
 import { split } from "../../core/graph/ops/movement.ts";
+import { greater, where } from "../../core/graph/ops/select.ts";
 import { printGraph } from "../../core/graph/print.ts";
 import { input, scalar, type Value } from "../../core/graph/value.ts";
 import { refusalOf } from "../helpers/refusal.ts";
@@ -81,4 +82,13 @@ test("an output may not take the name of an input, which is fed under it", () =>
   const expected = "graph-input: An input and an output are both called x.";
   expect(refusalOf(() => createGraph("g", { x: gelu(x) }))).toBe(expected);
   expect(refusalOf(() => createGraph("g", { x }))).toBe(expected);
+});
+
+test("a truth value may choose inside a graph, and is refused as an output", () => {
+  const x = input("x", [2]);
+  const above = greater(x, scalar(0));
+  expect(createGraph("g", { y: where(above, x, scalar(0)) }).nodes.map(({ op }) => op)).toEqual(["greater", "where"]);
+  expect(refusalOf(() => createGraph("g", { above }))).toBe(
+    "graph-output: Output above holds bool, which nobody reads.",
+  );
 });

@@ -1,8 +1,32 @@
 import { describe, expect, test } from "vitest";
-import { add, divide, elementwiseOps, gelu, multiply, squareRoot, subtract } from "../../core/graph/ops/elementwise.ts";
+import {
+  add,
+  detach,
+  divide,
+  elementwiseOps,
+  erf,
+  exp,
+  gelu,
+  log,
+  multiply,
+  negate,
+  squareRoot,
+  subtract,
+} from "../../core/graph/ops/elementwise.ts";
 import { linearOps, matMul } from "../../core/graph/ops/linear.ts";
-import { concat, padFront, reshape, slice, split, transpose, transposeLast } from "../../core/graph/ops/movement.ts";
-import { layerNorm, meanLast, reduceOps, softmax, sumLast, topK } from "../../core/graph/ops/reduce.ts";
+import {
+  concat,
+  expand,
+  pad,
+  padFront,
+  reshape,
+  slice,
+  split,
+  transpose,
+  transposeLast,
+} from "../../core/graph/ops/movement.ts";
+import { argMax, largest, layerNorm, mean, reduceOps, softmax, sum, topK } from "../../core/graph/ops/reduce.ts";
+import { equal, floor, greater, maximum, minimum, selectOps, where } from "../../core/graph/ops/select.ts";
 import { opRecord, ops, type OpName } from "../../core/graph/table.ts";
 import { constant, formatType, input, known, scalar, type Shape, type Value } from "../../core/graph/value.ts";
 import { refusalOf } from "../helpers/refusal.ts";
@@ -16,7 +40,11 @@ interface ShapeCases {
   readonly refuses: readonly (readonly [attempt: () => unknown, sentence: string])[];
 }
 
-const broadcasting = (name: "add" | "subtract" | "multiply" | "divide", apply: typeof add): ShapeCases => ({
+const binary = { ...elementwiseOps, ...selectOps };
+const broadcasting = (
+  name: "add" | "subtract" | "multiply" | "divide" | "minimum" | "maximum",
+  apply: typeof add,
+): ShapeCases => ({
   gives: [
     [() => apply(floats(2, 3), floats(2, 3)), "float32[2,3]"],
     [() => apply(floats(2, 1, 3), floats(4, 1)), "float32[2,4,3]"],
@@ -30,23 +58,64 @@ const broadcasting = (name: "add" | "subtract" | "multiply" | "divide", apply: t
     [() => apply(floats("batch"), floats(3)), `${name} cannot broadcast [batch] with [3].`],
     [() => apply(floats("batch"), floats("rows")), `${name} cannot broadcast [batch] with [rows].`],
     [() => apply(floats(2), positions(2)), `${name} cannot mix float32[2] with int64[2].`],
-    [() => elementwiseOps[name].apply([floats(2)], {}), `${name} needs two inputs, got float32[2].`],
+    [() => binary[name].apply([floats(2)], {}), `${name} needs two inputs, got float32[2].`],
   ],
 });
+
+function keeping(
+  name: "negate" | "detach" | "squareRoot" | "exp" | "log" | "erf" | "gelu" | "floor",
+  apply: typeof exp,
+): ShapeCases {
+  return {
+    gives: [[() => apply(floats("batch", 3)), "float32[batch,3]"]],
+    refuses: [[() => binary[name].apply([], {}), `${name} needs an input.`]],
+  };
+}
+
+function reducing(name: "sum" | "mean" | "largest", apply: typeof sum): ShapeCases {
+  return {
+    gives: [
+      [() => apply(floats("batch", 3, 4), [0, -1], false), "float32[3]"],
+      [() => apply(floats("batch", 3, 4), [0, -1], true), "float32[1,3,1]"],
+      [() => apply(floats(2), [0], false), "float32[]"],
+    ],
+    refuses: [
+      [() => apply(floats(2), [1], true), `${name} got axis 1 for a tensor of 1 dimensions.`],
+      [() => apply(floats(2, 3), [1, -1], true), `${name} cannot reduce axes [1,1] of [2,3].`],
+      // ONNX reads no axes as all of them.
+      [() => apply(floats(2, 3), [], true), `${name} cannot reduce axes [] of [2,3].`],
+    ],
+  };
+}
+
+function comparing(name: "greater" | "equal", apply: typeof add): ShapeCases {
+  return {
+    gives: [
+      [() => apply(floats("batch", 1), floats(3)), "bool[batch,3]"],
+      [() => apply(positions(2), positions(2)), "bool[2]"],
+    ],
+    refuses: [
+      [() => apply(floats(2), positions(2)), `${name} cannot mix float32[2] with int64[2].`],
+      [() => apply(floats(2), floats(3)), `${name} cannot broadcast [2] with [3].`],
+    ],
+  };
+}
 
 const cases: Record<OpName, ShapeCases> = {
   add: broadcasting("add", add),
   subtract: broadcasting("subtract", subtract),
   multiply: broadcasting("multiply", multiply),
   divide: broadcasting("divide", divide),
-  squareRoot: {
-    gives: [[() => squareRoot(floats("batch", 3)), "float32[batch,3]"]],
-    refuses: [[() => elementwiseOps.squareRoot.apply([], {}), "squareRoot needs an input."]],
-  },
-  gelu: {
-    gives: [[() => gelu(floats("batch", 3)), "float32[batch,3]"]],
-    refuses: [[() => elementwiseOps.gelu.apply([], {}), "gelu needs an input."]],
-  },
+  minimum: broadcasting("minimum", minimum),
+  maximum: broadcasting("maximum", maximum),
+  negate: keeping("negate", negate),
+  detach: keeping("detach", detach),
+  squareRoot: keeping("squareRoot", squareRoot),
+  exp: keeping("exp", exp),
+  log: keeping("log", log),
+  erf: keeping("erf", erf),
+  gelu: keeping("gelu", gelu),
+  floor: keeping("floor", floor),
   matMul: {
     gives: [
       [() => matMul(floats(2, 3), floats(3, 4)), "float32[2,4]"],
@@ -133,24 +202,59 @@ const cases: Record<OpName, ShapeCases> = {
       [() => split(floats("batch"), 0, 2), "split's axis must be a known size, got batch."],
     ],
   },
-  padFront: {
+  pad: {
     gives: [
-      [() => padFront(floats("batch", 3, 4), 1, 2), "float32[batch,5,4]"],
-      [() => padFront(floats(3), -1, 0), "float32[3]"],
+      [() => pad(floats("batch", 3, 4), 1, 2, 1), "float32[batch,6,4]"],
+      [() => padFront(floats(3), -1, 2), "float32[5]"],
+      [() => pad(positions(3), 0, 0, 0), "int64[3]"],
     ],
     refuses: [
-      [() => padFront(floats(3), 0, -1), "padFront cannot put -1 zeros in front of [3]."],
-      [() => padFront(floats("batch"), 0, 1), "padFront's axis must be a known size, got batch."],
-      [() => padFront(floats(3), 1, 1), "padFront got axis 1 for a tensor of 1 dimensions."],
+      [() => pad(floats(3), 0, -1, 2), "pad cannot put -1 zeros in front of [3] and 2 behind it."],
+      [() => pad(floats(3), 0, 1, 0.5), "pad cannot put 1 zeros in front of [3] and 0.5 behind it."],
+      [() => pad(floats("batch"), 0, 1, 0), "pad's axis must be a known size, got batch."],
+      [() => pad(floats(3), 1, 1, 0), "pad got axis 1 for a tensor of 1 dimensions."],
     ],
   },
-  sumLast: {
-    gives: [[() => sumLast(floats("batch", 3)), "float32[batch,1]"]],
-    refuses: [[() => sumLast(scalar(1)), "sumLast got axis -1 for a tensor of 0 dimensions."]],
+  expand: {
+    gives: [
+      [() => expand(floats(3, 1), [2, 3, 4]), "float32[2,3,4]"],
+      [() => expand(floats("batch", 1), ["batch", 4]), "float32[batch,4]"],
+      [() => expand(scalar(1), [2]), "float32[2]"],
+    ],
+    refuses: [
+      [() => expand(floats(3), [1]), "expand cannot repeat [3] until it is [1]."],
+      [() => expand(floats(3), [2]), "expand cannot broadcast [3] with [2]."],
+      // ONNX wants to know how often.
+      [() => expand(floats(1), ["batch"]), "expand cannot repeat [1] until it is [batch]."],
+      [() => expand(floats(1), [0]), "expand cannot repeat [1] until it is [0]."],
+      [() => expand(floats(1), [1.5]), "expand cannot repeat [1] until it is [1.5]."],
+    ],
   },
-  meanLast: {
-    gives: [[() => meanLast(floats(2, 3, 4)), "float32[2,3,1]"]],
-    refuses: [[() => meanLast(scalar(1)), "meanLast got axis -1 for a tensor of 0 dimensions."]],
+  sum: reducing("sum", sum),
+  mean: reducing("mean", mean),
+  largest: reducing("largest", largest),
+  argMax: {
+    gives: [[() => argMax(floats("batch", 3)), "int64[batch]"]],
+    refuses: [[() => argMax(scalar(1)), "argMax got axis -1 for a tensor of 0 dimensions."]],
+  },
+  greater: comparing("greater", greater),
+  equal: comparing("equal", equal),
+  where: {
+    gives: [
+      [() => where(greater(floats("batch", 1), scalar(0)), floats(3), scalar(0)), "float32[batch,3]"],
+      [() => where(equal(positions(2), positions(2)), positions(1), positions(2)), "int64[2]"],
+    ],
+    refuses: [
+      [
+        () => where(floats(2), floats(2), floats(2)),
+        "where needs a bool to choose by, got float32[2], float32[2], float32[2].",
+      ],
+      [
+        () => where(greater(floats(2), floats(2)), floats(2), positions(2)),
+        "where's choice cannot mix float32[2] with int64[2].",
+      ],
+      [() => where(greater(floats(2), floats(2)), floats(3), scalar(1)), "where cannot broadcast [2] with [3]."],
+    ],
   },
   softmax: {
     gives: [[() => softmax(floats("batch", 3)), "float32[batch,3]"]],

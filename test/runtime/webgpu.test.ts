@@ -46,6 +46,21 @@ test("outputs without official figures are the CPU's", () => {
   for (const [name, error] of errors) expect(error, name).toBeLessThan(1e-4);
 });
 
+test("every node of a transformer's gradient runs on WebGPU, and its figures are the CPU's", () => {
+  const errors = Object.entries(report.gradients ?? {});
+  // Seven tensors around two blocks of fourteen.
+  expect(errors).toHaveLength(7 + 2 * 14);
+  // Float32 in another order, through two blocks and back.
+  for (const [name, error] of errors) expect(error, name).toBeLessThan(1e-4);
+});
+
+test("every operator of losses and augmentation runs on WebGPU, and its figures are the CPU's", () => {
+  const differences = Object.entries(report.operators ?? {});
+  expect(differences).toHaveLength(11);
+  // Shaders approximate exp, log and erf to a few float32 steps of numbers below 8.
+  for (const [name, difference] of differences) expect(difference, name).toBeLessThan(4e-6);
+});
+
 test("an operator that WebGPU lacks is refused, so the check above would see one", () => {
   expect(report.lacking?.alone).toMatch(
     /could not load the graph on webgpu: .*fallback to CPU EP has been explicitly disabled/,
