@@ -4,7 +4,7 @@ import { reshape } from "../graph/ops/movement.ts";
 import type { Architecture } from "./architecture.ts";
 
 /** Cubic convolution kernel (Keys 1981) with parameter `a`. */
-function cubic(x: number, a: number): number {
+export function cubic(x: number, a: number): number {
   const d = Math.abs(x);
   if (d < 1) return ((a + 2) * d - (a + 3)) * d * d + 1;
   if (d < 2) return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a;

@@ -67,3 +67,22 @@ export function createRandom(seed: number): Random {
   };
   return random;
 }
+
+/**
+ * The seed of one generator among many, for `createRandom`: of a run's seed and whole numbers that say which one, as
+ * iteration and picture. So a draw can be made again without those before it. The numbers are mixed as by MurmurHash3
+ * (Austin Appleby), of which their lower 32 bits count.
+ */
+export function deriveSeed(seed: number, ...place: readonly number[]): number {
+  let hash = seed >>> 0;
+  for (const number of place) {
+    let k = Math.imul(number >>> 0, 0xcc9e2d51);
+    k = Math.imul((k << 15) | (k >>> 17), 0x1b873593);
+    hash ^= k;
+    hash = (Math.imul((hash << 13) | (hash >>> 19), 5) + 0xe6546b64) >>> 0;
+  }
+  hash ^= 4 * place.length;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
