@@ -39,21 +39,24 @@ export function patchGrid(
 /**
  * The vision transformer of DINO (Caron et al. 2021, section 3.2; Dosovitskiy et al. 2021) on `pixels`
  * [batch, 3, height, width], normalised, at any size. With only `cls` and `clsAttention` wanted, the last block works
- * on the CLS token alone: the other tokens' queries and feed-forward would reach no output.
+ * on the CLS token alone: the other tokens' queries and feed-forward would reach no output. `dropPath`
+ * [2 * depth, batch, 1, 1] multiplies the branches, two rows a block, attention first (core/nn/dino/drop-path.ts); the first
+ * block never drops one, so its rows are not read.
  */
 export function visionTransformer<Output extends TransformerOutput>(
   architecture: Architecture,
   weight: WeightSource,
   pixels: Value,
   wanted: readonly Output[],
+  dropPath?: Value,
 ): Record<Output, Value> {
   const [, , height, width] = pixels.shape;
   const { rows, columns } = patchGrid(architecture, known(height, "Picture height"), known(width, "Picture width"));
   const clsOnly = wanted.every((name) => name === "cls" || name === "clsAttention");
 
   let x = embedPatches(architecture, weight, pixels, rows, columns);
-  for (let i = 0; i < architecture.depth - 1; i++) x = block(architecture, weight, `blocks.${i}`, x).x;
-  const last = block(architecture, weight, `blocks.${architecture.depth - 1}`, x, clsOnly);
+  for (let i = 0; i < architecture.depth - 1; i++) x = block(architecture, weight, i, x, { dropPath }).x;
+  const last = block(architecture, weight, architecture.depth - 1, x, { clsOnly, dropPath });
   const tokens = layerNorm(last.x, weight("norm.weight"), weight("norm.bias"), layerNormEpsilon);
 
   const batch = pixels.shape[0] ?? 1;
@@ -107,12 +110,23 @@ interface BlockResult {
 }
 
 /** One pre-norm block. With `clsOnly` the result holds the CLS token alone, [batch, 1, width]. */
-function block(architecture: Architecture, weight: WeightSource, name: string, x: Value, clsOnly = false): BlockResult {
+function block(
+  architecture: Architecture,
+  weight: WeightSource,
+  index: number,
+  x: Value,
+  { clsOnly = false, dropPath }: { readonly clsOnly?: boolean; readonly dropPath?: Value | undefined },
+): BlockResult {
   const { layerScale } = architecture;
+  const name = `blocks.${index}`;
   const norm = (value: Value, which: string): Value =>
     layerNorm(value, weight(`${name}.${which}.weight`), weight(`${name}.${which}.bias`), layerNormEpsilon);
-  const branch = (value: Value, which: string): Value =>
-    layerScale ? multiply(value, weight(`${name}.${which}.gamma`)) : value;
+  const branch = (value: Value, which: "ls1" | "ls2"): Value => {
+    const scaled = layerScale ? multiply(value, weight(`${name}.${which}.gamma`)) : value;
+    if (dropPath === undefined || index === 0) return scaled;
+    const row = 2 * index + (which === "ls1" ? 0 : 1);
+    return multiply(scaled, reshape(slice(dropPath, 0, row, row + 1), [x.shape[0] ?? 1, 1, 1]));
+  };
 
   const attended = attend(architecture, weight, `${name}.attn`, norm(x, "norm1"), clsOnly);
   const kept = clsOnly ? slice(x, 1, 0, 1) : x;

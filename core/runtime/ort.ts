@@ -1,7 +1,19 @@
 import { InferenceSession, Tensor, listSupportedBackends } from "onnxruntime-node";
 import { encodeOnnx } from "../graph/onnx.ts";
+import { createGraph } from "../graph/graph.ts";
+import { multiply } from "../graph/ops/elementwise.ts";
+import { input, scalar, sizeOf } from "../graph/value.ts";
 import { CoreError } from "../util/errors.ts";
-import type { DeviceName, Program, ProgramSource, Runtime, TensorData } from "./runtime.ts";
+import {
+  isKept,
+  type DeviceName,
+  type KeepingProgram,
+  type KeptTensor,
+  type Program,
+  type ProgramSource,
+  type Runtime,
+  type TensorData,
+} from "./runtime.ts";
 
 /** Devices that onnxruntime can run on. */
 export type OrtDevice = Exclude<DeviceName, "tfjs">;
@@ -29,7 +41,11 @@ export function ortKnows(device: OrtDevice): boolean {
 
 /** onnxruntime on one device. Whether the device works shows when a program is loaded (`device-refused`). */
 export function createOrtRuntime(device: OrtDevice, options: OrtOptions = {}): Runtime {
-  return { device, load: (source) => loadProgram(device, source, options) };
+  return {
+    device,
+    load: (source) => loadProgram(device, source, options),
+    loadKeeping: (source, kept) => loadKeepingProgram(device, source, kept, options),
+  };
 }
 
 async function loadProgram(device: OrtDevice, source: ProgramSource, options: OrtOptions): Promise<Program> {
@@ -45,10 +61,127 @@ async function loadProgram(device: OrtDevice, source: ProgramSource, options: Or
   };
 }
 
+/** The tensors behind kept ones. */
+const keptTensors = new WeakMap<KeptTensor, Tensor>();
+
+/**
+ * On WebGPU kept outputs stay in the card's buffers. Elsewhere they are plain arrays, which onnxruntime reads and writes in
+ * place: a released one is written again in the next run, so a training swaps two sets of weights and makes no garbage.
+ */
+async function loadKeepingProgram(
+  device: OrtDevice,
+  source: ProgramSource,
+  kept: readonly string[],
+  options: OrtOptions,
+): Promise<KeepingProgram> {
+  const bytes = source instanceof Uint8Array ? source : encodeOnnx(source);
+  const session = await createSession(bytes, device, options, kept);
+  const onCard = device === "webgpu";
+  const reader = cardReader(device, options);
+  const spare = new Map<string, Tensor[]>(kept.map((name) => [name, []]));
+  const keep = (name: string, tensor: Tensor): KeptTensor => {
+    const result: KeptTensor = {
+      shape: tensor.dims,
+      read: async () => ({
+        element: "float32",
+        shape: tensor.dims,
+        data: onCard ? await reader.read(tensor) : Float32Array.from(tensor.data as Float32Array),
+      }),
+      release: () => {
+        keptTensors.delete(result);
+        if (onCard) tensor.dispose();
+        else spare.get(name)?.push(tensor);
+      },
+    };
+    keptTensors.set(result, tensor);
+    return result;
+  };
+  return {
+    adopt: (name, tensor) => keep(name, toOrt(tensor)),
+    run: async (inputs) => {
+      const feeds = Object.fromEntries(
+        Object.entries(inputs).map(([name, tensor]) => [name, isKept(tensor) ? tensorOf(name, tensor) : toOrt(tensor)]),
+      );
+      const places = session.outputNames.map((name, i): [string, Tensor | null] => [
+        name,
+        onCard || !spare.has(name) ? null : (spare.get(name)?.pop() ?? emptyTensor(session, i)),
+      ]);
+      const results = Object.entries(await session.run(feeds, Object.fromEntries(places)));
+      return {
+        outputs: Object.fromEntries(
+          results.filter(([name]) => !spare.has(name)).map(([name, tensor]) => [name, fromOrt(name, tensor)]),
+        ),
+        kept: Object.fromEntries(
+          results.filter(([name]) => spare.has(name)).map(([name, tensor]) => [name, keep(name, tensor)]),
+        ),
+      };
+    },
+    release: async () => {
+      spare.clear();
+      await reader.release();
+      await session.release();
+    },
+  };
+}
+
+/**
+ * Copies tensors out of a card's buffers. The binding of onnxruntime-node 1.30 ends the process when such a tensor is asked
+ * for its values, so they are read as the output of a graph that multiplies by 1, one for each number of dimensions.
+ */
+function cardReader(
+  device: OrtDevice,
+  options: OrtOptions,
+): { read(tensor: Tensor): Promise<Float32Array>; release(): Promise<void> } {
+  const sessions = new Map<number, Promise<InferenceSession>>();
+  const load = (rank: number): Promise<InferenceSession> => {
+    const x = input(
+      "x",
+      Array.from({ length: rank }, (_, i) => `size${i}`),
+    );
+    return createSession(encodeOnnx(createGraph("read", { y: multiply(x, scalar(1)) })), device, options);
+  };
+  return {
+    read: async (tensor) => {
+      // What was adopted and never computed is still an array.
+      if (tensor.location === "cpu") return Float32Array.from(tensor.data as Float32Array);
+      const session = sessions.get(tensor.dims.length) ?? load(tensor.dims.length);
+      sessions.set(tensor.dims.length, session);
+      const { y } = await (await session).run({ x: tensor });
+      return (y as Tensor).data as Float32Array;
+    },
+    release: async () => {
+      for (const session of sessions.values()) await (await session).release();
+    },
+  };
+}
+
+function tensorOf(name: string, kept: KeptTensor): Tensor {
+  const tensor = keptTensors.get(kept);
+  if (tensor === undefined) {
+    throw new CoreError("runtime-released", `Input ${name} was released, or is of another runtime.`);
+  }
+  return tensor;
+}
+
+/** An array for output number `index`. */
+function emptyTensor(session: InferenceSession, index: number): Tensor {
+  const metadata = session.outputMetadata[index];
+  const shape = metadata?.isTensor === true ? metadata.shape : [];
+  const known = shape.filter((size) => typeof size === "number");
+  if (metadata?.isTensor !== true || metadata.type !== "float32" || known.length !== shape.length) {
+    throw new CoreError(
+      "runtime-output",
+      `Output ${session.outputNames[index]} cannot be kept: it must be float32 and of a known shape.`,
+    );
+  }
+  return new Tensor("float32", new Float32Array(sizeOf(known)), known);
+}
+
 async function createSession(
   bytes: Uint8Array<ArrayBuffer>,
   device: OrtDevice,
   options: OrtOptions,
+  kept: readonly string[] = [],
 ): Promise<InferenceSession> {
   try {
     return await InferenceSession.create(bytes, {
@@ -56,6 +189,11 @@ async function createSession(
       // Warnings go to standard error and would only frighten; errors are thrown anyway.
       logSeverityLevel: 4,
       ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
+      // The pattern of one run saves the next one little time, and holds a second copy of all it needs.
+      ...(kept.length > 0 ? { enableMemPattern: false } : {}),
+      ...(device === "webgpu" && kept.length > 0
+        ? { preferredOutputLocation: Object.fromEntries(kept.map((name) => [name, "gpu-buffer" as const])) }
+        : {}),
       extra: {
         session: {
           // Threads that wait by spinning keep the decoder, and whatever else the user runs, off their cores: on a busy

@@ -24,10 +24,39 @@ export interface Program {
   release(): Promise<void>;
 }
 
+/** A tensor that stayed where a program computed it, such as a card's memory; it can be fed to any program of its runtime. */
+export interface KeptTensor {
+  readonly shape: readonly number[];
+  /** A copy of its values. */
+  read(): Promise<TensorData>;
+  /** Gives its memory back: the next run may write there. It can be read and fed no more. */
+  release(): void;
+}
+
+/** What a run of a program that keeps outputs gives: copies of some, the others where they were computed. */
+export interface KeptResults {
+  readonly outputs: Tensors;
+  readonly kept: Readonly<Record<string, KeptTensor>>;
+}
+
+/** A program whose large outputs stay on the device, to be fed to its next run: weights from step to step. */
+export interface KeepingProgram {
+  /** Runs once. Kept tensors must be released before the program is. */
+  run(inputs: Readonly<Record<string, TensorData | KeptTensor>>): Promise<KeptResults>;
+  /**
+   * Takes over a tensor of the caller's as if a run had kept it as the output `name`: its array is the program's from now
+   * on, and may be written once it is released.
+   */
+  adopt(name: string, tensor: TensorData<"float32">): KeptTensor;
+  release(): Promise<void>;
+}
+
 /** A device that can load graphs. */
 export interface Runtime {
   readonly device: DeviceName;
   load(source: ProgramSource): Promise<Program>;
+  /** Loads a graph whose outputs called `kept`, float32 and of known shapes, stay on the device. */
+  loadKeeping(source: ProgramSource, kept: readonly string[]): Promise<KeepingProgram>;
 }
 
 /** A float32 tensor. */
@@ -40,4 +69,32 @@ export function floatOutput(outputs: Tensors, name: string): TensorData<"float32
   const tensor = outputs[name];
   if (tensor?.element !== "float32") throw new Error(`The program gave no float32 output ${name}.`);
   return tensor as TensorData<"float32">;
+}
+
+/** Whether a feed is a tensor that stayed on a device. */
+export function isKept(tensor: TensorData | KeptTensor): tensor is KeptTensor {
+  return "read" in tensor;
+}
+
+/** A program that keeps outputs as plain copies, for a runtime without memory of its own. */
+export function keepCopies(program: Program, kept: readonly string[]): KeepingProgram {
+  const keep = (tensor: TensorData): KeptTensor => ({
+    shape: tensor.shape,
+    read: () => Promise.resolve(tensor),
+    release: () => undefined,
+  });
+  return {
+    adopt: (_, tensor) => keep(tensor),
+    run: async (inputs) => {
+      const feeds: Record<string, TensorData> = {};
+      for (const [name, tensor] of Object.entries(inputs)) feeds[name] = isKept(tensor) ? await tensor.read() : tensor;
+      const results = Object.entries(await program.run(feeds));
+      const keeps = ([name]: [string, TensorData]): boolean => kept.includes(name);
+      return {
+        outputs: Object.fromEntries(results.filter((result) => !keeps(result))),
+        kept: Object.fromEntries(results.filter(keeps).map(([name, tensor]) => [name, keep(tensor)])),
+      };
+    },
+    release: () => program.release(),
+  };
 }

@@ -1,0 +1,150 @@
+import type { WeightTensor } from "../../nn/architecture.ts";
+import { initialHead } from "../../nn/dino/parameters.ts";
+import { settingsAt } from "../../nn/dino/phases.ts";
+import type { TrainingSettings } from "../../nn/dino/settings.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { createRandom, deriveSeed } from "../../util/random.ts";
+import { CoreError } from "../../util/errors.ts";
+import { readFullCheckpoint } from "../../weights/full-checkpoint.ts";
+import { readModelFile } from "../../weights/model-file.ts";
+import { readTrainingFile, writeTrainingFile } from "../../weights/training-file.ts";
+import { checkSettings } from "../../weights/training-settings.ts";
+import type { EngineMethods, TrainingStart } from "../protocol.ts";
+import { createLoader } from "./loader.ts";
+import { fittingMicroBatch } from "./memory.ts";
+import { probeTeacher } from "./probes.ts";
+import { createTrainer, type StepMetrics, type Trainer, type TrainerState } from "./trainer.ts";
+
+type Request<Method extends keyof EngineMethods> = EngineMethods[Method]["request"];
+type Result<Method extends keyof EngineMethods> = EngineMethods[Method]["result"];
+
+/** One training that goes on in the engine: a trainer, and a thread that prepares its batches. */
+export interface TrainingSession {
+  readonly settings: TrainingSettings;
+  readonly iteration: number;
+  readonly microBatch: number;
+  /** Takes iterations until `count` or the time is up, one at least; ends early where a step is not finite. */
+  steps(request: Request<"trainSteps">): Promise<Result<"trainSteps">>;
+  save(path: string): Promise<Result<"saveTraining">>;
+  probe(request: Request<"probeTraining">): Promise<Result<"probeTraining">>;
+  close(): Promise<void>;
+}
+
+/** Loads a training on a device. Throws what its start, its settings and the device throw. */
+export async function createSession(
+  { settings: asked, from, paths, cacheBytes, microBatch }: Request<"startTraining">,
+  runtime: Runtime,
+): Promise<TrainingSession> {
+  const settings = checkSettings(asked);
+  if (paths.length < settings.batch) {
+    throw new CoreError(
+      "option-invalid",
+      `A batch of ${settings.batch} needs as many pictures, found ${paths.length}.`,
+    );
+  }
+  const size = microBatch ?? fittingMicroBatch(settings, runtime.device);
+  let trainer = await phaseTrainer(settings, runtime, size, await startState(settings, from));
+  let iteration = trainer.from;
+  const loader = createLoader({ paths, settings, byteLimit: cacheBytes });
+
+  const step = async (): Promise<StepMetrics> => {
+    // Where the resolution changes, the same tensors go on in a graph for other crops.
+    if (settingsAt(settings, iteration) !== trainer.settings && settings.lowResolution?.iterations === iteration) {
+      const state = await trainer.trainer.state();
+      await trainer.trainer.release();
+      trainer = await phaseTrainer(settings, runtime, size, state);
+    }
+    const metrics = await trainer.trainer.step(await loader.batch(iteration), iteration);
+    if (metrics.finite) iteration++;
+    return metrics;
+  };
+
+  return {
+    settings,
+    microBatch: size,
+    get iteration() {
+      return iteration;
+    },
+    steps: async ({ count, milliseconds }) => {
+      const started = performance.now();
+      const metrics: Result<"trainSteps">["metrics"][number][] = [];
+      while (metrics.length < count && iteration < settings.iterations) {
+        const before = performance.now();
+        const at = iteration;
+        const { finite, ...values } = await step();
+        const now = performance.now();
+        metrics.push({ iteration: at, ...values, milliseconds: now - before });
+        if (!finite || now - started >= milliseconds) break;
+      }
+      const problems = [...loader.problems()].map(([index, problem]) => ({ index, problem }));
+      return { iteration, metrics, problems };
+    },
+    save: async (path) => {
+      const { tensors } = await trainer.trainer.state();
+      return { iteration, ...(await writeTrainingFile(path, { settings, iteration, tensors })) };
+    },
+    probe: async (request) => {
+      const teacher = backboneOf("teacher", await trainer.trainer.state());
+      return probeTeacher(settings, teacher, runtime, loader, request);
+    },
+    close: async () => {
+      await loader.close();
+      await trainer.trainer.release();
+    },
+  };
+}
+
+interface Phase {
+  readonly trainer: Trainer;
+  /** Those of the phase. */
+  readonly settings: TrainingSettings;
+  readonly from: number;
+}
+
+async function phaseTrainer(
+  settings: TrainingSettings,
+  runtime: Runtime,
+  microBatch: number,
+  state: TrainerState | undefined,
+): Promise<Phase> {
+  const from = state?.iteration ?? 0;
+  const current = settingsAt(settings, from);
+  const trainer = await createTrainer({ settings: current, runtime, state, microBatch, augmented: true });
+  return { trainer, settings: current, from };
+}
+
+/** What a training begins with; undefined for random weights. */
+async function startState(settings: TrainingSettings, from: TrainingStart): Promise<TrainerState | undefined> {
+  switch (from.kind) {
+    case "random":
+      return undefined;
+    case "run": {
+      const { iteration, tensors } = await readTrainingFile(from.file);
+      return { iteration, tensors };
+    }
+    case "checkpoint":
+      return { iteration: 0, tensors: (await readFullCheckpoint(from.file)).tensors };
+    case "model": {
+      const { weights } = await readModelFile(from.file);
+      const { head, architecture, seed } = settings;
+      const fresh = initialHead(head, architecture.width, createRandom(deriveSeed(seed, 0x68656164)));
+      const tensors = new Map<string, WeightTensor>();
+      for (const part of ["student", "teacher"]) {
+        for (const [name, tensor] of weights) tensors.set(`${part}.backbone.${name}`, tensor);
+        for (const [name, tensor] of fresh) tensors.set(`${part}.${name}`, tensor);
+      }
+      return { iteration: 0, tensors };
+    }
+  }
+}
+
+/** A network's backbone under its own names. */
+export function backboneOf(
+  part: "student" | "teacher",
+  { tensors }: Pick<TrainerState, "tensors">,
+): Map<string, WeightTensor> {
+  const prefix = `${part}.backbone.`;
+  return new Map(
+    [...tensors].flatMap(([name, tensor]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), tensor]] : [])),
+  );
+}

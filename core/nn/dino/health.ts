@@ -1,0 +1,229 @@
+/** What the curves of a pretraining say about it, in words for people who do not read loss curves. */
+import type { TrainingSettings } from "./settings.ts";
+
+/** What one iteration measured, as far as health goes; see `RunMetrics` of core/rpc/records.ts. */
+export interface HealthMetrics {
+  readonly iteration: number;
+  readonly loss: number;
+  readonly teacherEntropy: number;
+  readonly divergence: number;
+  readonly clsDeviation: number;
+  readonly prototypesUsed: number;
+}
+
+export type HealthKind =
+  | "not-finite"
+  | "uniform-collapse"
+  | "single-prototype-collapse"
+  | "pinned-loss"
+  | "vanishing-divergence"
+  | "low-deviation"
+  | "few-prototypes"
+  | "too-early"
+  | "learning";
+
+/** One thing that the curves say. */
+export interface HealthFinding {
+  readonly kind: HealthKind;
+  /** `collapse`: the run cannot come to any good as it is; `warning`: worth watching; `note`: nothing to do. */
+  readonly severity: "collapse" | "warning" | "note";
+  readonly sentence: string;
+  /** What to change, or null where there is nothing to. */
+  readonly advice: string | null;
+}
+
+/** Iterations that are averaged: single ones jump with their batch. */
+const windowSize = 50;
+
+/**
+ * Iterations in which everything looks alike also in good runs: entropy at its most, divergence near 0.2. The paper's runs
+ * show it for hundreds to a few thousand iterations; libraries of a few hundred pictures leave it within some hundred.
+ */
+const settlingTime = 300;
+
+/** Below this share of its most, entropy near 0 means one answer for everything (Caron et al. 2021, figure 7). */
+const leastEntropyShare = 0.02;
+
+/** Within this share of its most, entropy means the same answer for everything: all prototypes alike. */
+const mostEntropyShare = 0.99;
+
+/** Nats. Healthy runs stay between 0.3 and 3; towards 0 student and teacher agree on nothing but a constant. */
+const leastDivergence = 0.05;
+
+/** Of 1 / sqrt(width), the deviation of vectors that point everywhere. */
+const leastDeviationShare = 0.2;
+
+/**
+ * Reads the last iterations of a run, oldest first. Always finds something: `learning` where nothing is wrong, and
+ * `too-early` where that cannot be told yet. The worst comes first.
+ */
+export function judgeHealth(history: readonly HealthMetrics[], settings: TrainingSettings): readonly HealthFinding[] {
+  const last = history.at(-1);
+  const broken = history.find(({ loss, teacherEntropy }) => !Number.isFinite(loss) || !Number.isFinite(teacherEntropy));
+  if (broken !== undefined) return [notFinite(broken.iteration)];
+  const recent = history.slice(-windowSize);
+  if (last === undefined || recent.length < Math.min(windowSize, settings.iterations)) {
+    return [tooEarly(last === undefined ? 0 : last.iteration + 1, settings)];
+  }
+  const findings = [...collapses(recent, last.iteration + 1, settings), ...warnings(recent, settings)];
+  if (findings.length > 0) return findings;
+  return last.iteration + 1 < settledAfter(settings)
+    ? [tooEarly(last.iteration + 1, settings)]
+    : [learning(recent, settings)];
+}
+
+/** Iterations after which alikeness is no longer that of the start: those of the warm-up, and time to settle. */
+export function settledAfter({ warmupIterations, freezeLastLayer, iterations }: TrainingSettings): number {
+  const started = Math.max(warmupIterations, freezeLastLayer);
+  return started + Math.min(settlingTime, Math.ceil(iterations / 3)) + windowSize;
+}
+
+function collapses(recent: readonly HealthMetrics[], done: number, settings: TrainingSettings): HealthFinding[] {
+  const most = Math.log(settings.head.prototypes);
+  const entropy = mean(recent, ({ teacherEntropy }) => teacherEntropy);
+  const divergence = mean(recent, (metrics) => metrics.divergence);
+  const loss = mean(recent, (metrics) => metrics.loss);
+  const deviation = mean(recent, ({ clsDeviation }) => clsDeviation);
+  const share = `${(100 * (entropy / most)).toFixed(1)} %`;
+  if (entropy < leastEntropyShare * most && divergence < 2 * leastDivergence) {
+    return [
+      {
+        kind: "single-prototype-collapse",
+        severity: "collapse",
+        sentence: `Every picture gets the same one answer: the teacher's entropy fell to ${share} of its most and the student agrees. What it learns tells nothing apart.`,
+        advice: adviceFor(settings, "sharp"),
+      },
+    ];
+  }
+  if (done < settledAfter(settings)) return [];
+  if (entropy > mostEntropyShare * most) {
+    return [
+      {
+        kind: "uniform-collapse",
+        severity: "collapse",
+        sentence: `The teacher finds all answers equally likely for every picture: after ${done} iterations its entropy is at ${share} of its most. It is not learning.`,
+        advice: adviceFor(settings, "flat"),
+      },
+    ];
+  }
+  if (deviation < leastDeviationShare / 4 / Math.sqrt(settings.architecture.width)) {
+    return [
+      {
+        kind: "low-deviation",
+        severity: "collapse",
+        sentence: "All pictures get nearly the same embedding.",
+        advice: adviceFor(settings, "flat"),
+      },
+    ];
+  }
+  if (divergence < leastDivergence) {
+    return [
+      {
+        kind: "vanishing-divergence",
+        severity: "collapse",
+        sentence: `Student and teacher agree on everything (divergence ${divergence.toFixed(3)}): there is nothing left to learn, which is how a collapse looks.`,
+        advice: adviceFor(settings, "sharp"),
+      },
+    ];
+  }
+  const spread = Math.max(...recent.map((metrics) => Math.abs(metrics.loss - loss)));
+  if (Math.abs(loss - most) < 0.03 * most && spread < 0.002 * most) {
+    return [
+      {
+        kind: "pinned-loss",
+        severity: "collapse",
+        sentence: `The loss does not move from ${loss.toFixed(2)}, which is what guessing gives (the logarithm of ${settings.head.prototypes} prototypes). It is not learning.`,
+        advice: adviceFor(settings, "flat"),
+      },
+    ];
+  }
+  return [];
+}
+
+function warnings(recent: readonly HealthMetrics[], settings: TrainingSettings): HealthFinding[] {
+  const { head, batch, architecture } = settings;
+  const done = (recent.at(-1)?.iteration ?? 0) + 1;
+  if (done < settledAfter(settings)) return [];
+  const findings: HealthFinding[] = [];
+  const healthy = 1 / Math.sqrt(architecture.width);
+  const deviation = mean(recent, ({ clsDeviation }) => clsDeviation);
+  if (deviation < leastDeviationShare * healthy) {
+    findings.push({
+      kind: "low-deviation",
+      severity: "warning",
+      sentence: `Embeddings of different pictures lie close together: their deviation is ${((100 * deviation) / healthy).toFixed(0)} % of what spread-out ones have.`,
+      advice: "Watch the self-retrieval: if it does not rise, lower --teacher-temperature or the learning rate (--lr).",
+    });
+  }
+  // Two global views of each picture can have no more different answers than there are views.
+  const possible = Math.min(head.prototypes, 2 * batch);
+  const used = mean(recent, ({ prototypesUsed }) => prototypesUsed);
+  if (possible >= 8 && used < 0.1 * possible) {
+    findings.push({
+      kind: "few-prototypes",
+      severity: "warning",
+      sentence: `Only ${used.toFixed(0)} different answers for ${2 * batch} views: pictures are sorted into few groups.`,
+      advice: "Use fewer prototypes (--prototypes), or keep the last layer frozen for longer (--freeze-last-layer).",
+    });
+  }
+  return findings;
+}
+
+function learning(recent: readonly HealthMetrics[], settings: TrainingSettings): HealthFinding {
+  const most = Math.log(settings.head.prototypes);
+  const entropy = mean(recent, ({ teacherEntropy }) => teacherEntropy);
+  return {
+    kind: "learning",
+    severity: "note",
+    sentence: `It is learning: the teacher tells pictures apart (entropy at ${(100 * (entropy / most)).toFixed(0)} % of its most).`,
+    advice: null,
+  };
+}
+
+function tooEarly(done: number, settings: TrainingSettings): HealthFinding {
+  const after = settledAfter(settings);
+  const never = after >= settings.iterations;
+  return {
+    kind: "too-early",
+    severity: "note",
+    sentence: `Too early to tell after ${done} iterations: everything looks alike at first, in good runs too.`,
+    advice: never
+      ? `A run of ${settings.iterations} iterations hardly leaves that time; give it more with --epochs or --minutes.`
+      : null,
+  };
+}
+
+function notFinite(iteration: number): HealthFinding {
+  return {
+    kind: "not-finite",
+    severity: "collapse",
+    sentence: `The loss is not a number any more at iteration ${iteration}: the run diverged. The last checkpoint is from before.`,
+    advice: "Lower the learning rate (--lr) by half, or clip gradients harder (--clip 0.3), and start again.",
+  };
+}
+
+/**
+ * What to change first. Settings that are known to collapse by themselves come before the order that the method's
+ * users report: lower teacher temperature and longer warm-up, longer freeze of the last layer, lower learning rate.
+ */
+function adviceFor(settings: TrainingSettings, how: "sharp" | "flat"): string {
+  const { centreMomentum, teacherMomentum, teacherTemperature, learningRate, batch } = settings;
+  if (centreMomentum === null) return "Centring is off: without it one answer takes over. Leave --no-centring out.";
+  if (teacherMomentum < 0.9) {
+    return `The teacher follows the student at once (momentum ${teacherMomentum}). Set --teacher-momentum to 0.99 or more.`;
+  }
+  if (teacherTemperature.end > 0.07) {
+    return `The teacher's temperature of ${teacherTemperature.end} is too high to tell answers apart. Set --teacher-temperature to 0.04 or lower.`;
+  }
+  if (how === "sharp") {
+    return "Keep the last layer frozen for longer (--freeze-last-layer), then lower the learning rate (--lr) or use --clip 0.3.";
+  }
+  const lower = Math.max(0.02, teacherTemperature.end / 2);
+  return teacherTemperature.end > 0.02
+    ? `Lower --teacher-temperature to ${lower} first; then halve the learning rate (--lr, now ${learningRate.toPrecision(2)}); more iterations help where they are few.`
+    : `Halve the learning rate (--lr, now ${learningRate.toPrecision(2)}), use fewer prototypes, or a larger batch than ${batch}.`;
+}
+
+function mean(metrics: readonly HealthMetrics[], value: (metrics: HealthMetrics) => number): number {
+  return metrics.reduce((sum, one) => sum + value(one), 0) / metrics.length;
+}

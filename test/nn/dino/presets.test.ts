@@ -1,0 +1,96 @@
+import { describe, expect, test } from "vitest";
+import { optionRanges, type PretrainOptions } from "../../../core/nn/dino/options.ts";
+import { settingsAt } from "../../../core/nn/dino/phases.ts";
+import { presetFor, presets, resolveSettings, type PresetName } from "../../../core/nn/dino/presets.ts";
+import type { TrainingSettings } from "../../../core/nn/dino/settings.ts";
+import { namedArchitecture } from "../../../core/nn/architecture.ts";
+import { checkSettings } from "../../../core/weights/training-settings.ts";
+import { refusalOf } from "../../helpers/refusal.ts";
+
+const surroundings = { images: 3000, onCpu: true, start: { kind: "random" } } as const;
+const resolve = (options: PretrainOptions, changed: object = {}): TrainingSettings =>
+  resolveSettings(options, { ...surroundings, ...changed }).settings;
+
+describe("presets", () => {
+  test("go by the library's size where there is a card, and are small on the CPU", () => {
+    expect(presetFor(100_000, true)).toBe("nano");
+    expect([3000, 30_000, 120_000, 500_000].map((images) => presetFor(images, false))).toEqual([
+      "tiny",
+      "tiny",
+      "small",
+      "full",
+    ]);
+  });
+
+  test.each(Object.keys(presets) as PresetName[])("%s gives settings that pass the check of stored ones", (preset) => {
+    for (const images of [8, 240, 3000, 300_000]) {
+      const settings = resolve({ preset }, { images });
+      // By way of JSON, as a checkpoint and the library keep them.
+      expect(checkSettings(JSON.parse(JSON.stringify(settings)))).toEqual(settings);
+      expect(settings.batch).toBeLessThanOrEqual(images);
+      expect(settings.warmupIterations).toBeLessThan(Math.max(2, settings.iterations));
+    }
+  });
+
+  test("take the number of prototypes from lightly-train's table", () => {
+    const prototypes = [3000, 30_000, 60_000, 150_000, 400_000, 1_000_000].map(
+      (images) => resolve({}, { images, onCpu: false }).head.prototypes,
+    );
+    expect(prototypes).toEqual([1024, 2048, 4096, 16_384, 32_768, 65_536]);
+  });
+
+  test("scale the learning rate with the batch: by its root below 256 pictures, as the official code above", () => {
+    const rateOf = (batch: number): number => resolve({ batch, learningRate: 1e-3 }).learningRate;
+    expect([16, 64, 256, 1024].map(rateOf)).toEqual([2.5e-4, 5e-4, 1e-3, 4e-3]);
+  });
+
+  test("count epochs in whole batches", () => {
+    expect(resolve({ epochs: 3, batch: 64 }).iterations).toBe(3 * 46);
+    expect(resolve({ iterations: 7 }).iterations).toBe(7);
+    expect(refusalOf(() => resolve({ iterations: 7, epochs: 1 }))).toContain("option-invalid");
+  });
+});
+
+describe("options", () => {
+  test.each(Object.entries(optionRanges))("%s is refused outside its range, with a reason", (name, range) => {
+    for (const value of [range.low - 1e-9 - (range.whole ? 1 : 0), range.high * 1.01 + 1, NaN]) {
+      const refusal = refusalOf(() => resolve({ [name]: value }));
+      expect(refusal).toContain("option-invalid");
+      expect(refusal).toContain(range.reason);
+    }
+    if (range.whole) expect(refusalOf(() => resolve({ [name]: range.low + 0.5 }))).toContain("whole number");
+  });
+
+  test("that do not go together are refused", () => {
+    expect(refusalOf(() => resolve({ globalSize: 60 }))).toContain("patches of 8 px");
+    expect(refusalOf(() => resolve({ width: 100, heads: 3 }))).toContain("does not divide into 3 heads");
+    expect(refusalOf(() => resolve({ batch: 64 }, { images: 20 }))).toContain("as many pictures");
+    expect(refusalOf(() => resolve({}, { images: 7 }))).toContain("pictures-missing");
+  });
+
+  test("of size do not go with weights that have theirs", () => {
+    const start = { kind: "model", architecture: namedArchitecture("vit-small") };
+    expect(refusalOf(() => resolve({ width: 64 }, { start }))).toContain("--width");
+    const settings = resolve({}, { start });
+    expect(settings.architecture).toEqual(namedArchitecture("vit-small"));
+    expect(settings.freezeBackbone).toBeGreaterThan(0);
+    expect(settings.crops.globalSize % 16).toBe(0);
+  });
+});
+
+test("a full checkpoint moves a tenth as fast, under a slow teacher of the final temperature", () => {
+  const head = { hidden: 2048, bottleneck: 256, prototypes: 65_536, fixedScale: false };
+  const start = { kind: "checkpoint", architecture: namedArchitecture("vit-small"), head };
+  const settings = resolve({ batch: 64 }, { start });
+  expect(settings).toMatchObject({ head, teacherMomentum: 0.9995, freezeLastLayer: 0 });
+  expect(settings.learningRate).toBeCloseTo(5e-5 / 2, 12);
+  expect(settings.teacherTemperature).toEqual({ start: 0.07, end: 0.07, warmup: 0 });
+  expect(refusalOf(() => resolve({ prototypes: 1024 }, { start }))).toContain("65536 prototypes");
+});
+
+test("low resolution lasts for its share, on the same network", () => {
+  const settings = resolve({ iterations: 100, lowResolutionFirst: 0.7 });
+  expect(settingsAt(settings, 69).crops).toMatchObject({ globalSize: 40, localSize: 24 });
+  expect(settingsAt(settings, 69).architecture).toBe(settings.architecture);
+  expect(settingsAt(settings, 70)).toBe(settings);
+});
