@@ -3,7 +3,7 @@
  * eslint.config.js turns this table into lint rules, and test/layers.test.ts walks the real imports against it.
  */
 export const layers = {
-  "core/main": ["core/server", "core/app", "core/util"],
+  "core/main": ["core/server", "core/app", "core/rpc", "core/util"],
   "core/server": ["core/app", "core/rpc", "core/util"],
   "core/cli": ["core/app", "core/rpc", "core/util"],
   "core/app": [
@@ -20,6 +20,7 @@ export const layers = {
   "core/jobs": [
     "core/library",
     "core/engine",
+    "core/nn",
     "core/suggest",
     "core/masks",
     "core/exports",
@@ -53,7 +54,23 @@ export const layers = {
   "core/rpc": [],
   "core/util": [],
   electron: ["core/rpc"],
-  renderer: ["core/rpc"],
+  "renderer/main": ["renderer/Frame", "renderer/state", "renderer/core-client"],
+  "renderer/Frame": [
+    "renderer/views",
+    "renderer/commands",
+    "renderer/components",
+    "renderer/state",
+    "renderer/widgets",
+    "renderer/lib",
+    "core/rpc",
+  ],
+  "renderer/views": ["renderer/components", "renderer/state", "renderer/widgets", "renderer/lib", "core/rpc"],
+  "renderer/commands": ["renderer/state", "renderer/lib", "core/rpc"],
+  "renderer/components": ["renderer/state", "renderer/widgets", "renderer/lib", "core/rpc"],
+  "renderer/state": ["renderer/core-client", "renderer/lib", "core/rpc"],
+  "renderer/core-client": ["renderer/lib", "core/rpc"],
+  "renderer/widgets": ["renderer/lib"],
+  "renderer/lib": ["core/rpc"],
 };
 
 /**

@@ -49,7 +49,8 @@ export async function run(command: Command, work: (context: Context) => Promise<
       watch: { signal, onProgress: output.progress },
     });
   } catch (thrown) {
-    const error: unknown = signal.aborted ? signal.reason : thrown;
+    // A command may say itself how to go on after a stop.
+    const error: unknown = signal.aborted && errorRecord(thrown).code !== "stopped" ? signal.reason : thrown;
     process.exitCode = stops.exitCode() ?? exitCodeOf(error);
     if (!stops.unread()) output.error(error);
   } finally {

@@ -15,7 +15,8 @@ const photosPerSku = 20;
 /** Neighbours that vote: with three labels a product, more than five only bring in other products. */
 const neighbours = 5;
 
-const untrainedWarning = "random weights, NEVER TRAINED. What follows shows the way, not what DINO can do.";
+/** The model that was never trained, for comparison. */
+const untrained = "untrained";
 
 interface DemoResult {
   readonly folder: string;
@@ -25,6 +26,7 @@ interface DemoResult {
   readonly embed: EmbedSummary;
   readonly suggest: SuggestSummary;
   readonly right: number;
+  /** The model, a network that was never trained, and the baselines. */
   readonly evaluation: EvaluateSummary;
 }
 
@@ -79,11 +81,11 @@ async function work(
   drawn: { photoCount: number; skuCount: number },
 ): Promise<DemoResult> {
   await app.add(join(sample, "photos"), { labelsFromFolders: false }, watch);
-  const name = "untrained";
-  if (!app.models().some((model) => model.name === name)) {
-    await app.createModel(name, { arch: "vit-tiny", patch: 16, size: 224, seed: 1 });
+  if (!app.models().some((model) => model.name === untrained)) {
+    await app.createModel(untrained, { arch: "vit-tiny", patch: 16, size: 224, seed: 1 });
   }
-  const choice = { model: name, device: "auto" as const };
+  await app.embed({ model: untrained, device: "auto" }, watch);
+  const choice = { model: (await app.addStarterModel()).name, device: "auto" as const };
   const embed = await app.embed(choice, watch);
 
   const truth = await readTruth(join(sample, "labels.csv"));
@@ -96,7 +98,11 @@ async function work(
   const suggestions = app.suggestions(suggest.model, { limit: drawn.photoCount });
   const right = suggestions.filter(({ image, label }) => truth.get(image.path)?.label === label).length;
 
-  const evaluation = await app.evaluate({ ...vote, truth: join(sample, "labels.csv") }, watch);
+  const truthFile = join(sample, "labels.csv");
+  const trained = await app.evaluate({ ...vote, truth: truthFile }, watch);
+  const baseline = await app.evaluate({ ...vote, model: untrained, truth: truthFile }, watch);
+  const [first, ...others] = trained.accuracies;
+  const accuracies = [...(first === undefined ? [] : [first]), ...baseline.accuracies.slice(0, 1), ...others];
   output.settle();
   return {
     folder,
@@ -106,7 +112,7 @@ async function work(
     embed,
     suggest,
     right,
-    evaluation,
+    evaluation: { ...trained, accuracies },
   };
 }
 
@@ -153,7 +159,7 @@ function report({ output }: Context, result: DemoResult): void {
   const row = (title: string, text: string): void => output.paragraph(`  ${title.padEnd(13)}${text}`, 15);
   output.line("Dinoscope demo");
   row("pictures", `${photos} drawn photos of ${products} products, in ${join(folder, "sample")}`);
-  row("model", `${model.name}, ViT-Ti/16 at ${model.imageSize} px${model.trained ? "" : `: ${untrainedWarning}`}`);
+  row("model", `${model.name}, the small model that comes with Dinoscope, at ${model.imageSize} px`);
   row(
     "embedding",
     embed.embedded > 0

@@ -82,7 +82,7 @@ export function addLabelCommands(program: Command): void {
   voteOptions(evaluate.command("knn"))
     .option("--split <file>", "CSV with path,split: labelled images of split `train` vote, the others are tested")
     .option("--truth <file>", "CSV with path,label[,coarse]: labelled images vote, the unlabelled ones are tested")
-    .description("accuracy of the k-NN vote, leave-one-out or over a split, beside simple baselines")
+    .description("accuracy of the k-NN vote, whole against foreground, beside simple baselines")
     .addHelpText("after", "\nExample:\n  dinoscope evaluate knn --neighbours 5")
     .action((flags: VoteFlags & { split?: string; truth?: string }, command: Command) =>
       run(command, async ({ app, output, watch }) => {
@@ -153,7 +153,7 @@ function listSuggestions(output: Output, suggestions: readonly ShownSuggestion[]
 
 /** The table of an evaluation. */
 export function reportEvaluation(output: Output, summary: EvaluateSummary): void {
-  const { protocol, count, labelCount, neighbours, temperature, accuracies } = summary;
+  const { protocol, count, labelCount, neighbours, temperature, accuracies, leftOut } = summary;
   output.line(
     `${protocol}, ${counted(count, "image")}, ${counted(labelCount, "label")}, k = ${neighbours}, temperature ${temperature}:`,
   );
@@ -173,4 +173,10 @@ export function reportEvaluation(output: Output, summary: EvaluateSummary): void
     ],
     rows,
   );
+  for (const { model, embedded } of leftOut) {
+    output.paragraph(
+      `${model} is not compared: it has embedded ${number(embedded)} of these images. ` +
+        `\`dinoscope embed --model ${model}\` does the rest.`,
+    );
+  }
 }

@@ -1,6 +1,7 @@
 import { Option, type Command } from "commander";
-import type { IngestSummary, LibraryStatus } from "../rpc/api.ts";
-import { deviceNames, run, whole } from "./context.ts";
+import { usualBlend } from "../app.ts";
+import type { ForegroundCounts, IngestSummary, LibraryStatus } from "../rpc/api.ts";
+import { above, deviceNames, run, whole } from "./context.ts";
 import { counted, duration, moment, number, rate } from "./text.ts";
 import { reportLabels } from "./label-report.ts";
 import type { Output } from "./output.ts";
@@ -14,6 +15,11 @@ interface EmbedFlags {
   readonly model?: string;
   readonly device: (typeof deviceNames)[number];
   readonly size?: number;
+}
+
+interface ViewFlags extends EmbedFlags {
+  readonly foreground?: boolean;
+  readonly blend?: number;
 }
 
 /** Files that are named on a terminal with their reasons; --json has them all. */
@@ -44,12 +50,17 @@ export function addCommands(program: Command): void {
     .option("--model <name>", "the model; the newest trained one unless given")
     .addOption(deviceOption())
     .option("--size <pixels>", "side of the centre crop; the model's own unless given", whole(8, 2048))
+    .option("--foreground", "look at the foreground: patches inside the masks, as a model NAME+foreground of its own")
+    .option("--blend <share>", `share of the foreground in these embeddings, ${usualBlend} unless given`, above(0, 1))
     .description("compute the embedding and attention of every picture that has none yet")
-    .addHelpText("after", "\nExample:\n  dinoscope embed --model dino-vits16 --device cpu")
-    .action((flags: EmbedFlags, command: Command) =>
+    .addHelpText(
+      "after",
+      "\nExample:\n  dinoscope embed --model dino-vits16 --device cpu\n  dinoscope embed --foreground --blend 0.75",
+    )
+    .action((flags: ViewFlags, command: Command) =>
       run(command, async ({ app, output, watch }) => {
-        const { model, device, size } = flags;
-        const summary = await app().embed({ model, device, imageSize: size }, watch);
+        const { size, ...view } = flags;
+        const summary = await app().embed({ ...view, imageSize: size }, watch);
         const { embedded, skipped, failed, durationMs } = summary;
         output.data("embed", summary);
         const speed = embedded > 0 ? ` (${rate(embedded / (durationMs / 1000))} a second)` : "";
@@ -60,6 +71,7 @@ export function addCommands(program: Command): void {
         if (embedded + skipped + failed.length === 0) {
           output.line("The library has no pictures yet: `dinoscope add FOLDER` takes some in.");
         }
+        if (summary.foreground !== null && embedded > 0) reportForeground(output, summary.foreground);
         nameFiles(output, "failed", failed);
       }),
     );
@@ -167,6 +179,15 @@ function reportIngest(output: Output, summary: IngestSummary): void {
   nameFiles(output, "left out", skipped);
 }
 
+function reportForeground(output: Output, { inMask, inScores, without }: ForegroundCounts): void {
+  const parts = [
+    ...(inMask > 0 ? [`the stored mask of ${counted(inMask, "picture")}`] : []),
+    ...(inScores > 0 ? [`what the model takes for it in ${number(inScores)} without a mask`] : []),
+    ...(without > 0 ? [`all of ${number(without)}, where none could be told`] : []),
+  ];
+  output.paragraph(`Foreground: ${parts.join("; ")}.`);
+}
+
 function reportStatus(output: Output, { folder, sources, models, labels, images }: LibraryStatus): void {
   output.line(`Library ${folder}`);
   const row = (title: string, text: string): void => output.paragraph(`  ${title.padEnd(10)}${text}`, 12);
@@ -180,10 +201,15 @@ function reportStatus(output: Output, { folder, sources, models, labels, images 
   });
   row("labels", labels === 0 ? "none yet" : number(labels));
   if (models.length === 0) row("models", "none yet");
-  models.forEach(({ model, embedded, labelled }, i) => {
+  models.forEach(({ model, embedded, labelled, stale }, i) => {
     const random = model.trained ? "" : " (random weights)";
     const share = embedded === images.ready ? "all" : number(embedded);
-    const text = embedded === 0 ? "nothing embedded yet" : `${share} embedded, ${number(labelled)} of them labelled`;
+    const outdated =
+      stale > 0
+        ? `, ${number(stale)} from masks that have changed (\`embed --model ${model.name}\` makes them anew)`
+        : "";
+    const text =
+      embedded === 0 ? "nothing embedded yet" : `${share} embedded, ${number(labelled)} of them labelled${outdated}`;
     row(i === 0 ? "models" : "", `${model.name}${random}: ${text}`);
   });
 }

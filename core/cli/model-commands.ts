@@ -82,6 +82,14 @@ export function addModelCommands(program: Command): void {
     );
 
   models
+    .command("starter")
+    .description("add the small trained model that comes with Dinoscope")
+    .addHelpText("after", "\nExample:\n  dinoscope models starter")
+    .action((_flags: object, command: Command) =>
+      run(command, async ({ app, output }) => reportModel(output, await app({ create: true }).addStarterModel())),
+    );
+
+  models
     .command("new")
     .argument("<name>", "what to call it")
     .addOption(

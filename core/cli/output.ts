@@ -100,13 +100,17 @@ export function createOutput(json: boolean, { stdout, stderr }: Streams = proces
 }
 
 /** `embedding on cpu  [#####.....]  1,024 / 5,000  31/s  2 min 8 s left`, in less than `columns`. */
-export function progressLine({ phase, done, total, perSecond, remainingMs }: Progress, columns: number): string {
+export function progressLine(
+  { phase, done, total, perSecond, remainingMs, detail }: Progress,
+  columns: number,
+): string {
   const count = total > 0 ? `${number(done)} / ${number(total)}` : number(done);
   const speed = perSecond === null ? "" : `  ${rate(perSecond)}/s`;
   const left = remainingMs === null || done >= total ? "" : `  ${duration(remainingMs)} left`;
-  const width = Math.min(24, columns - phase.length - count.length - speed.length - left.length - 8);
+  const more = detail === undefined ? "" : `  ${detail}`;
+  const width = Math.min(24, columns - phase.length - count.length - speed.length - left.length - more.length - 8);
   const filled = total > 0 ? Math.round((Math.min(done, total) / total) * width) : 0;
   const bar = total > 0 && width >= 8 ? `[${"#".repeat(filled)}${".".repeat(width - filled)}]  ` : "";
   // A line that fills the terminal would wrap, and then could not be drawn over.
-  return `${phase}  ${bar}${count}${speed}${left}`.slice(0, columns - 1);
+  return `${phase}  ${bar}${count}${speed}${left}${more}`.slice(0, columns - 1);
 }

@@ -13,6 +13,7 @@ import { addMaskCommands } from "./mask-commands.ts";
 import { addMapCommands } from "./map-commands.ts";
 import { addModelCommands } from "./model-commands.ts";
 import { createOutput } from "./output.ts";
+import { addPretrainCommands } from "./pretrain-commands.ts";
 
 /** The whole command line. Parsing throws a CommanderError for wrong usage, and after `--help` and `--version`. */
 export function createProgram(): Command {
@@ -52,6 +53,7 @@ Example:
   addCheckCommands(program);
   addMaskCommands(program);
   addDatasetCommands(program);
+  addPretrainCommands(program);
   addDoctorCommand(program);
   addDemoCommand(program);
   return program;

@@ -111,6 +111,7 @@ async function open(
       input: image.name,
       embedding: embedding.output,
       attention: patches === null ? null : attention,
+      tokens: null,
       patches: patches ?? grid,
       maxBatch: image.batch,
       width,

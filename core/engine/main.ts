@@ -1,6 +1,6 @@
 /** Entry of the engine process. It answers the calls of protocol.ts and ends when its parent does. */
 import { errorRecord } from "../util/errors.ts";
-import { colourHistograms, preparePictures, uprightCopy } from "./pictures.ts";
+import { colourHistograms, preparePictures, uprightCopy, viewPicture } from "./pictures.ts";
 import { createDevices } from "./devices.ts";
 import { createEmbedder } from "./embed.ts";
 import { createCentres } from "./kmeans.ts";
@@ -9,6 +9,7 @@ import { createLayouts } from "./layouts.ts";
 import { createModel, exportModel, importModel } from "./models.ts";
 import { createNeighbours } from "./neighbours.ts";
 import { probeDevice } from "./probe.ts";
+import { createTraining } from "./training/methods.ts";
 import type { EngineMethod, EngineMethods, EngineRequest, EngineResponse } from "./protocol.ts";
 
 type Handlers = {
@@ -33,16 +34,21 @@ const handlers: Handlers = {
   createModel,
   exportModel,
   embedPictures: embedder.embed,
+  embedForegrounds: embedder.embedForegrounds,
   loadBank: neighbours.load,
   nearest: neighbours.nearest,
   dropBank: neighbours.drop,
   maskPictures: masker.maskPictures,
   maskAttention: masker.maskAttention,
   foregroundSamples: masker.foregroundSamples,
+  previewMask: masker.previewMask,
+  patchFeatures: masker.patchFeatures,
+  viewPicture,
   readMasks: masker.readMasks,
   nearestCentres: centres.nearestCentres,
   seedCentres: centres.seedCentres,
   ...createLayouts(neighbours.bank),
+  ...createTraining(devices),
 };
 
 function send(response: EngineResponse): void {

@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { decodeForMask, decodeWhole, type MaskInput } from "../image/mask-input.ts";
 import { writeModelInput } from "../image/model-input.ts";
 import { emptyBitmap, type Bitmap, type ScoreGrid } from "../masks/bitmap.ts";
@@ -9,7 +10,7 @@ import { embeddingGraph } from "../nn/embedding-graph.ts";
 import type { TransformerOutput } from "../nn/vision-transformer.ts";
 import type { MaskRecipe } from "../rpc/records.ts";
 import { floatOutput, floats, type Program } from "../runtime/runtime.ts";
-import { CoreError, errorRecord } from "../util/errors.ts";
+import { CoreError, errorFromRecord, errorRecord } from "../util/errors.ts";
 import { createRandom } from "../util/random.ts";
 import { readModelFile } from "../weights/model-file.ts";
 import type { Devices } from "./devices.ts";
@@ -27,7 +28,10 @@ const maxAspect = 4;
 /** Shapes of pictures whose programs are kept: landscape and portrait. Each holds all weights. */
 const keptPrograms = 2;
 
-type Method = "maskPictures" | "maskAttention" | "foregroundSamples";
+/** Pictures that a person looks at, kept with what the model saw of them. Each may hold 48 MB of pixels. */
+const keptLooks = 2;
+
+type Method = "maskPictures" | "maskAttention" | "foregroundSamples" | "previewMask" | "patchFeatures";
 type Call<Name extends Method | "readMasks"> = (
   request: EngineMethods[Name]["request"],
 ) => Promise<EngineMethods[Name]["result"]>;
@@ -111,7 +115,45 @@ export function createMasker(devices: Devices): { [Name in Method]: Call<Name> }
       return results;
     });
 
+  const looks = new Map<string, { readonly features: PatchFeatures; readonly picture: MaskInput }>();
+  /** Everything that a mask can be made of, for one picture: computed once, while someone tries ways to make it. */
+  const lookAt = async (
+    model: ModelFile,
+    device: WantedDevice,
+    path: string,
+    size: number,
+  ): Promise<{ readonly features: PatchFeatures; readonly picture: MaskInput }> => {
+    const file = await stat(path).catch(() => null);
+    const key = JSON.stringify([model.file, device, path, size, file?.size, file?.mtimeMs]);
+    let look = looks.get(key);
+    if (look === undefined) {
+      const asked: Asked = { model, device, size, outputs: ["clsAttention", "keys", "tokens"] };
+      const [outcome] = await each(asked, [path], true, (features, picture) => ({ features, picture }));
+      if (outcome?.ok !== true) throw errorFromRecord(outcome?.problem ?? { code: "internal", message: "No answer." });
+      look = outcome.value;
+    }
+    looks.delete(key);
+    looks.set(key, look);
+    const [oldest] = looks.keys();
+    if (looks.size > keptLooks && oldest !== undefined) looks.delete(oldest);
+    return look;
+  };
+
   return {
+    previewMask: async ({ model, device, path, size, recipe, head }) => {
+      const { features, picture } = await lookAt(model, device, path, size);
+      const { width, height } = picture;
+      return { width, height, ...makeMask(scorePatches(features, recipe, head), recipe, picture) };
+    },
+    patchFeatures: async ({ model, device, path, size, what }) => {
+      const { features } = await lookAt(model, device, path, size);
+      const { rows, columns, heads, attention, tokens } = features;
+      if (what === "attention") return { rows, columns, depth: heads, values: attention };
+      const values = Float32Array.from(tokens ?? []);
+      const depth = values.length / (rows * columns);
+      for (let start = 0; start < values.length; start += depth) normalise(values.subarray(start, start + depth));
+      return { rows, columns, depth, values };
+    },
     maskPictures: ({ model, device, paths, size, recipes, head }) =>
       each(
         { model, device, size, outputs: outputsFor(recipes) },
@@ -124,10 +166,7 @@ export function createMasker(devices: Devices): { [Name in Method]: Call<Name> }
             const key = JSON.stringify({ ...recipe, refined: false });
             const grid = grids.get(key) ?? scorePatches(features, recipe, head);
             grids.set(key, grid);
-            const { rows, columns, values } = grid;
-            // 127 stays below one half and 128 above it.
-            const data = Uint8Array.from(values, (value) => (value >= 0.5 ? Math.ceil : Math.floor)(255 * value));
-            return { runs: compressRuns(maskOfScores(grid, recipe, picture)), score: { rows, columns, data } };
+            return makeMask(grid, recipe, picture);
           });
           return { width: picture.width, height: picture.height, masks };
         },
@@ -160,6 +199,19 @@ export function createMasker(devices: Devices): { [Name in Method]: Call<Name> }
         return results;
       }),
   };
+}
+
+function makeMask(grid: ScoreGrid, recipe: MaskRecipe, picture: MaskInput): MadeMask {
+  const { rows, columns, values } = grid;
+  // 127 stays below one half and 128 above it.
+  const data = Uint8Array.from(values, (value) => (value >= 0.5 ? Math.ceil : Math.floor)(255 * value));
+  return { runs: compressRuns(maskOfScores(grid, recipe, picture)), score: { rows, columns, data } };
+}
+
+/** Makes a vector one of length 1, in place. */
+function normalise(vector: Float32Array): void {
+  const length = Math.hypot(...vector);
+  if (length > 0) vector.forEach((value, i) => (vector[i] = value / length));
 }
 
 const notFinite = {

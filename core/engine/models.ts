@@ -26,21 +26,35 @@ export interface OpenModel {
   readonly embedding: string;
   /** Null for a model that shows no attention. */
   readonly attention: string | null;
+  /** Tokens of the patches, [batch, others + patches, features]; null where nobody asked for them. */
+  readonly tokens: string | null;
   readonly patches: { readonly rows: number; readonly columns: number };
   /** Pictures that it takes at once; null for any number. */
   readonly maxBatch: number | null;
 }
 
-/** Loads a model for embedding: CLS token and its attention to the patches, at any number of pictures a run. */
-export async function openModel(file: ModelFile, runtime: Runtime): Promise<OpenModel> {
-  if (file.kind === "onnx") return openForeignModel(file, runtime);
+/** What an embedding is made of: the CLS token with its attention to the patches, or the CLS token and the patches. */
+export type View = "whole" | "foreground";
+
+/** Loads a model for embedding, at any number of pictures a run. */
+export async function openModel(file: ModelFile, runtime: Runtime, view: View = "whole"): Promise<OpenModel> {
+  if (file.kind === "onnx") {
+    if (view === "whole") return openForeignModel(file, runtime);
+    throw new CoreError(
+      "foreground-unsupported",
+      "Of a model that came as ONNX, only whole pictures can be embedded.",
+      {
+        hint: "Import the checkpoint itself (`dinoscope models import FILE.pth`).",
+      },
+    );
+  }
   const { architecture, weights } = await readModelFile(file.file);
   const { imageSize } = file;
   const patches = patchGrid(architecture, imageSize, imageSize);
   const graph = embeddingGraph(architecture, weights, {
     height: imageSize,
     width: imageSize,
-    outputs: ["cls", "clsAttention"],
+    outputs: ["cls", view === "whole" ? "clsAttention" : "tokens"],
   });
   const program = await runtime.load(graph);
   const { device } = runtime;
@@ -50,7 +64,8 @@ export async function openModel(file: ModelFile, runtime: Runtime): Promise<Open
     imageSize,
     input: "pixels",
     embedding: "cls",
-    attention: "clsAttention",
+    attention: view === "whole" ? "clsAttention" : null,
+    tokens: view === "foreground" ? "tokens" : null,
     patches,
     maxBatch: null,
   };
@@ -80,7 +95,7 @@ export const importModel: Method<"importModel"> = async ({ path, destination, he
   const provenance = { source: path, format, sourceHash, notes };
   const file = `${destination}.safetensors`;
   const { hash } = await writeModelFile(file, checkpoint.architecture, checkpoint.weights, provenance);
-  return { file, ...describe(checkpoint.architecture, hash, provenance) };
+  return { file, ...describeModel(checkpoint.architecture, hash, provenance) };
 };
 
 /** See `createModel` in protocol.ts. */
@@ -90,10 +105,15 @@ export const createModel: Method<"createModel"> = async ({ name, patch, imageSiz
   const provenance = { source: "random", format: "random", sourceHash: null, notes: { seed } };
   const file = `${destination}.safetensors`;
   const { hash } = await writeModelFile(file, architecture, initialWeights(architecture, seed), provenance);
-  return { file, ...describe(architecture, hash, provenance) };
+  return { file, ...describeModel(architecture, hash, provenance) };
 };
 
-function describe(architecture: Architecture, hash: string, provenance: ImportedModel["provenance"]): ImportedModel {
+/** What is known of a model by its architecture, hash and provenance. */
+export function describeModel(
+  architecture: Architecture,
+  hash: string,
+  provenance: ImportedModel["provenance"],
+): ImportedModel {
   const imageSize = embeddingSize(architecture);
   return { kind: "vit", hash, architecture, imageSize, width: architecture.width, provenance };
 }

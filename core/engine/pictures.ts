@@ -1,5 +1,6 @@
 import { colourHistogram } from "../image/colour-histogram.ts";
 import { preparePictures as prepareFiles } from "../image/prepare.ts";
+import { viewCopy } from "../image/view.ts";
 import { writeUpright } from "../image/upright.ts";
 import { CoreError } from "../util/errors.ts";
 import type { EngineMethods } from "./protocol.ts";
@@ -25,3 +26,6 @@ export const uprightCopy: Method<"uprightCopy"> = async ({ from, to }) => {
     throw error;
   }
 };
+
+/** See `viewPicture` in protocol.ts. */
+export const viewPicture: Method<"viewPicture"> = ({ path, size }) => viewCopy(path, size);

@@ -4,39 +4,18 @@
  */
 import type { PictureOutcome, PreparedPicture } from "../image/types.ts";
 import type { Architecture, ArchitectureName } from "../nn/architecture.ts";
+import type { HeadSettings, TrainingSettings } from "../nn/dino/settings.ts";
 import type { ForegroundHead } from "../masks/foreground-head.ts";
-import type { MaskRecipe, ModelProvenance } from "../rpc/records.ts";
+import type { DeviceChoice, DeviceReport } from "../rpc/api.ts";
+import type { Mask, MaskRecipe, ModelProvenance, RunMetrics } from "../rpc/records.ts";
 import type { DeviceName } from "../runtime/runtime.ts";
 import type { NeighbourTable } from "../suggest/nearest.ts";
 
-export type { ArchitectureName, PictureOutcome, PreparedPicture };
+export type { ArchitectureName, DeviceChoice, DeviceReport, PictureOutcome, PreparedPicture };
+export type { DeviceRefusal } from "../rpc/api.ts";
 
 /** A device by name, or the best that works. */
 export type WantedDevice = Exclude<DeviceName, "tfjs"> | "auto";
-
-/** A device that was not chosen, and why, in a sentence for the user. */
-export interface DeviceRefusal {
-  readonly device: string;
-  readonly reason: string;
-}
-
-/** Where graphs run, and what was tried before. */
-export interface DeviceChoice {
-  readonly device: string;
-  readonly refused: readonly DeviceRefusal[];
-}
-
-/** What a self-test of one device found. */
-export interface DeviceReport {
-  readonly device: string;
-  /** Sentence for the user: what is missing, or null when the device works. */
-  readonly reason: string | null;
-  /** ViT-S/16 at 224 px. */
-  readonly imagesPerSecond: number | null;
-  readonly gigaflopsPerSecond: number | null;
-  /** Largest relative difference from the CPU's result on a small transformer. */
-  readonly relativeError: number | null;
-}
 
 /** A model as the engine needs it; `file` is absolute. */
 export interface ModelFile {
@@ -71,6 +50,14 @@ export interface EmbeddedPicture {
   readonly attention: QuantizedAttention | null;
 }
 
+/** An embedding that looks at the foreground. */
+export interface ForegroundPicture {
+  /** L2-normalised. */
+  readonly vector: Float32Array;
+  /** False where there was no foreground to pool, and the whole picture was taken for it. */
+  readonly usable: boolean;
+}
+
 /** A mask as it leaves the engine. */
 export interface MadeMask {
   /** Run lengths as COCO's compressed text, at the size of the upright picture. */
@@ -80,6 +67,16 @@ export interface MadeMask {
 }
 
 export type ExportFormat = "timm" | "huggingface" | "onnx";
+
+/** What a training begins with. */
+export type TrainingStart =
+  | { readonly kind: "random" }
+  /** The backbone of a model's file, under a fresh head. */
+  | { readonly kind: "model"; readonly file: string }
+  /** Student, teacher, head and centre of a full checkpoint, without what its optimiser knew. */
+  | { readonly kind: "checkpoint"; readonly file: string }
+  /** A checkpoint of a run, to go on as if nothing had happened. */
+  | { readonly kind: "run"; readonly file: string };
 
 /** Every call: what goes in and what comes out. */
 export interface EngineMethods {
@@ -116,6 +113,19 @@ export interface EngineMethods {
       resize: number;
     };
     result: readonly PictureOutcome<EmbeddedPicture>[];
+  };
+  /**
+   * The same with the patches inside the foreground pooled and blended with CLS (see `blendVectors`). The foreground is
+   * the mask of the picture at the same place in `masks`, or what `head` says of its patches; with neither, everything.
+   * Throws `foreground-unsupported` for a model that came as ONNX.
+   */
+  embedForegrounds: {
+    request: EngineMethods["embedPictures"]["request"] & {
+      blend: number;
+      masks: readonly (Pick<Mask, "width" | "height" | "runs"> | null)[];
+      head: ForegroundHead | null;
+    };
+    result: readonly PictureOutcome<ForegroundPicture>[];
   };
   /** Rows `offset` and on of the bank `bank`, which is made when `offset` is 0. */
   loadBank: {
@@ -171,6 +181,28 @@ export interface EngineMethods {
     };
     result: readonly PictureOutcome<{ width: number; height: number; masks: readonly MadeMask[] }>[];
   };
+  /**
+   * A mask of one picture that somebody looks at. What the model sees of the last pictures is kept, so that the next
+   * recipe takes no run of the model. Throws `masks-unsupported`, and what is wrong with the picture.
+   */
+  previewMask: {
+    request: {
+      model: ModelFile;
+      device: WantedDevice;
+      path: string;
+      size: number;
+      recipe: MaskRecipe;
+      head: ForegroundHead | null;
+    };
+    result: MadeMask & { width: number; height: number };
+  };
+  /** Attention [depth, patches] or features of length 1 [patches, depth] of one picture; throws as `previewMask` does. */
+  patchFeatures: {
+    request: { model: ModelFile; device: WantedDevice; path: string; size: number; what: "attention" | "features" };
+    result: { rows: number; columns: number; depth: number; values: Float32Array };
+  };
+  /** An upright JPEG of a picture, its longer side `size` at most, for formats that browsers do not show. */
+  viewPicture: { request: { path: string; size: number }; result: Uint8Array };
   /** Attention from CLS to the patches of whole pictures, in float32: [heads, rows * columns]. */
   maskAttention: {
     request: { model: ModelFile; device: WantedDevice; paths: readonly string[]; size: number };
@@ -187,6 +219,79 @@ export interface EngineMethods {
       seed: number;
     };
     result: readonly PictureOutcome<{ tokens: Float32Array; targets: Uint8Array }>[];
+  };
+  /**
+   * Loads a training under a name, in the place of one that had it. `settings` are checked; `paths` are the pictures in
+   * the order that the run's generators count them in. A training ends with the engine.
+   */
+  startTraining: {
+    request: {
+      training: string;
+      settings: object;
+      from: TrainingStart;
+      device: WantedDevice;
+      paths: readonly string[];
+      /** Memory for small copies of the pictures. */
+      cacheBytes: number;
+      /** Pictures in one pass; what fits in memory unless given. */
+      microBatch?: number;
+    };
+    result: { settings: TrainingSettings; device: string; iteration: number; microBatch: number };
+  };
+  /**
+   * Takes at most `count` iterations, and no new one after `milliseconds`. A step that is not finite is the last of the
+   * metrics and leaves no trace. `problems` are the pictures that could not be read so far. Throws `training-missing`
+   * when the engine was started anew since.
+   */
+  trainSteps: {
+    request: { training: string; count: number; milliseconds: number };
+    result: {
+      iteration: number;
+      metrics: readonly RunMetrics[];
+      problems: readonly {
+        readonly index: number;
+        readonly problem: { readonly code: string; readonly message: string };
+      }[];
+    };
+  };
+  /** Writes a checkpoint; the one that was there stays until the new one is whole. */
+  saveTraining: { request: { training: string; path: string }; result: { iteration: number; hash: string } };
+  /** What the teacher can do, on pictures by their index; see core/engine/training/probes.ts. */
+  probeTraining: {
+    request: {
+      training: string;
+      retrieval: readonly number[];
+      labelled: { readonly indices: readonly number[]; readonly labels: readonly number[] };
+      attention: readonly number[];
+    };
+    result: {
+      selfRetrieval: number;
+      selfRetrievalCount: number;
+      accuracy: number | null;
+      accuracyCount: number;
+      attention: readonly (QuantizedAttention & { readonly index: number })[];
+    };
+  };
+  endTraining: { request: { training: string }; result: null };
+  /** Architecture and head of a full checkpoint. */
+  describeStart: { request: { file: string }; result: { architecture: Architecture; head: HeadSettings } };
+  /** Makes a model of the teacher's backbone in a run's checkpoint; `destination` is without its ending. */
+  makeTrainedModel: {
+    request: {
+      checkpoint: string;
+      destination: string;
+      notes: Readonly<Record<string, string | number | boolean>>;
+    };
+    result: ImportedModel & { file: string };
+  };
+  /** Writes a run's checkpoint as a full checkpoint in the official layout. */
+  exportCheckpoint: {
+    request: {
+      checkpoint: string;
+      destination: string;
+      notes: Readonly<Record<string, string | number | boolean>>;
+    };
+    result: null;
   };
   /** Writes an upright copy of a picture whose file asks to be turned, and says so; nothing for one that is upright. */
   uprightCopy: { request: { from: string; to: string }; result: PictureOutcome<{ turned: boolean }> };

@@ -40,10 +40,7 @@ export async function decodeForModel(
   const picture = await openPicture(await readPictureFile(path, limits), limits);
   const kept = centralPart(picture);
   const short = Math.min(kept.width, kept.height);
-  // The long side is cut off, not rounded.
-  const width = Math.floor((resize * kept.width) / short);
-  const height = Math.floor((resize * kept.height) / short);
-  const centre = { left: cropOffset(width, crop), top: cropOffset(height, crop), width: crop, height: crop };
+  const { width, height, centre } = resizedCrop(kept, resize, crop);
   if (short < resize) {
     return enlarge(await decodePixels(picture, limits, (pipeline) => cut(pipeline, kept)), width, height, centre);
   }
@@ -55,6 +52,40 @@ export async function decodeForModel(
       .extract(centre),
   );
   return pixels.data;
+}
+
+/**
+ * The part of an upright picture that `decodeForModel` shows to a model, in the picture's pixels (the edges may lie
+ * within one): whoever has a mask of the picture needs to know.
+ */
+export function areaForModel(
+  { width, height }: { readonly width: number; readonly height: number },
+  { resize, crop }: { readonly resize: number; readonly crop: number },
+): Area {
+  const kept = centralPart({ width, height, sideways: false });
+  const resized = resizedCrop(kept, resize, crop);
+  const across = kept.width / resized.width;
+  const down = kept.height / resized.height;
+  return {
+    left: (width - kept.width) / 2 + resized.centre.left * across,
+    top: (height - kept.height) / 2 + resized.centre.top * down,
+    width: crop * across,
+    height: crop * down,
+  };
+}
+
+/** Size after the resize, and the square that is cut from its middle. */
+function resizedCrop(
+  kept: { readonly width: number; readonly height: number },
+  resize: number,
+  crop: number,
+): { width: number; height: number; centre: Area } {
+  const short = Math.min(kept.width, kept.height);
+  // The long side is cut off, not rounded.
+  const width = Math.floor((resize * kept.width) / short);
+  const height = Math.floor((resize * kept.height) / short);
+  const centre = { left: cropOffset(width, crop), top: cropOffset(height, crop), width: crop, height: crop };
+  return { width, height, centre };
 }
 
 /** The part of a picture that is resized, or all of it. `width` and `height` are upright, `stored` is as in the file. */
@@ -69,7 +100,7 @@ interface Part {
  * gigabytes of which the crop keeps a sliver. Twice the short side and a little more leaves the kernel all that it
  * reaches; the parity of the long side keeps the centre where it is.
  */
-function centralPart({ width, height, sideways }: OpenPicture): Part {
+function centralPart({ width, height, sideways }: Pick<OpenPicture, "width" | "height" | "sideways">): Part {
   const short = Math.min(width, height);
   const long = Math.max(width, height);
   if (long <= 8 * short + 8) return { width, height };

@@ -5,7 +5,7 @@ import { centreBox, coverage, meanMask } from "../masks/score.ts";
 import type { EvaluateMasksSummary, MaskScoreRow } from "../rpc/api.ts";
 import type { MaskRecipe, Model } from "../rpc/records.ts";
 import { CoreError, errorRecord } from "../util/errors.ts";
-import { modelFile } from "./embed.ts";
+import { modelFile } from "./model-file.ts";
 import { filePaths, findMaskFiles, readMaskFiles, type MaskFile } from "./mask-files.ts";
 import { chooseHead, foregroundHead } from "./mask-heads.ts";
 import { pipeBatches, slices } from "./pipeline.ts";

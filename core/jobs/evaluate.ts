@@ -1,5 +1,6 @@
 import type { WantedDevice } from "../engine/protocol.ts";
 import type { Engine } from "../engine/supervisor.ts";
+import type { Reader } from "../library/database.ts";
 import { readEmbeddings } from "../library/embeddings.ts";
 import { imagesByIds } from "../library/images.ts";
 import { getThumbnail } from "../library/thumbnails.ts";
@@ -8,6 +9,7 @@ import type { Model } from "../rpc/records.ts";
 import { evaluateLeaveOneOut, evaluateSplit, type Evaluations } from "../suggest/evaluate.ts";
 import { CoreError } from "../util/errors.ts";
 import { readParts, type EvaluationParts, type Known, type PartsOptions } from "./evaluation-parts.ts";
+import { viewsOf } from "./models.ts";
 import { everyRow, loadBank, type Embeddings } from "./neighbours.ts";
 import { onceMore } from "./once-more.ts";
 import { slices } from "./pipeline.ts";
@@ -28,8 +30,9 @@ interface Features extends Embeddings {
 }
 
 /**
- * Measures the k-NN vote on images whose labels are known, beside two baselines that know nothing of the model: a
- * colour histogram under the same vote, and always saying the commonest label. Nothing is stored. Throws
+ * Measures the k-NN vote on images whose labels are known, beside other views of the same pictures by the same weights
+ * (whole, foreground) and two baselines that know nothing of the model: a colour histogram under the same vote, and always
+ * saying the commonest label. A view that lacks one of the images is left out. Nothing is stored. Throws
  * `labels-missing` without two labels, or where nothing is left to test.
  */
 export async function evaluateNeighbours(
@@ -41,8 +44,7 @@ export async function evaluateNeighbours(
   const { library, engine } = workplace;
   const all = await readParts(library.db, options);
   const wanted = [...all.voters, ...(all.tested ?? [])].map(({ imageId }) => imageId);
-  const found = readEmbeddings(library.db, model.id, { imageIds: wanted });
-  const learned: Features = { ...found, rows: new Map(found.imageIds.map((id, row) => [id, row])) };
+  const learned = readFeatures(library.db, model, wanted);
   const embedded = ({ imageId }: Known): boolean => learned.rows.has(imageId);
   const parts = { ...all, voters: all.voters.filter(embedded), tested: all.tested?.filter(embedded) ?? null };
   const labelIds = new Set(parts.voters.map(({ labelId }) => labelId));
@@ -56,7 +58,17 @@ export async function evaluateNeighbours(
     );
   }
   const ours = await evaluateFeatures(engine, learned, parts, options);
-  const histograms = await readHistograms(workplace, found.imageIds, watch);
+  const tested = [...parts.voters, ...(parts.tested ?? [])].map(({ imageId }) => imageId);
+  const others: Accuracy[] = [];
+  const leftOut: { model: string; embedded: number }[] = [];
+  for (const view of viewsOf(library.db, model)) {
+    if (view.id === model.id) continue;
+    watch.signal?.throwIfAborted();
+    const features = readFeatures(library.db, view, tested);
+    if (features.rows.size < tested.length) leftOut.push({ model: view.name, embedded: features.rows.size });
+    else others.push(accuracy(nameOf(view), await evaluateFeatures(engine, features, parts, options)));
+  }
+  const histograms = await readHistograms(workplace, [...learned.rows.keys()], watch);
   const colours = histograms === null ? null : await evaluateFeatures(engine, histograms, parts, options);
   return {
     model,
@@ -66,11 +78,22 @@ export async function evaluateNeighbours(
     neighbours: options.neighbours,
     temperature: options.temperature,
     accuracies: [
-      accuracy(model.trained ? model.name : `${model.name} (random weights)`, ours),
+      accuracy(nameOf(model), ours),
+      ...others,
       ...(colours === null ? [] : [accuracy("colour histogram", colours)]),
       ...majority(ours),
     ],
+    leftOut,
   };
+}
+
+function readFeatures(db: Reader, model: Model, imageIds: readonly number[]): Features {
+  const found = readEmbeddings(db, model.id, { imageIds });
+  return { ...found, rows: new Map(found.imageIds.map((id, row) => [id, row])) };
+}
+
+function nameOf({ name, trained }: Model): string {
+  return trained ? name : `${name} (random weights)`;
 }
 
 async function evaluateFeatures(

@@ -134,7 +134,12 @@ async function realParent(path: string): Promise<string> {
 }
 
 /** The model whose embeddings or suggestions are asked for; null where neither is. */
-function modelFor({ library }: Workplace, { needs }: ExportFormat, { model, scope }: ExportOptions): Model | null {
+/** The model that an export needs, or whose name it gives; null where there are several and none is named. */
+export function modelFor(
+  { library }: Pick<Workplace, "library">,
+  { needs }: ExportFormat,
+  { model, scope }: Pick<ExportOptions, "model" | "scope">,
+): Model | null {
   const isNeeded = needs.embedding || scope.kind === "suggested" || model !== undefined;
   if (isNeeded) return findModel(library.db, model);
   return listModels(library.db).length === 1 ? findModel(library.db, undefined) : null;

@@ -1,6 +1,7 @@
 /** The two kinds of heads that masks may need: an attention head that was chosen, a foreground head that was trained. */
 import { createHash } from "node:crypto";
 import type { WantedDevice } from "../engine/protocol.ts";
+import type { Reader } from "../library/database.ts";
 import { imagesByIds, listImages, pageSize } from "../library/images.ts";
 import { editedMasks, foregroundHeadOf, putForegroundHead, type StoredHead } from "../library/masks.ts";
 import { trainForegroundHead, type ForegroundHead } from "../masks/foreground-head.ts";
@@ -10,9 +11,9 @@ import { coverage } from "../masks/score.ts";
 import type { Image, Model } from "../rpc/records.ts";
 import { CoreError } from "../util/errors.ts";
 import { createRandom } from "../util/random.ts";
-import { modelFile } from "./embed.ts";
+import { modelFile } from "./model-file.ts";
 import { filePaths } from "./mask-files.ts";
-import { slices } from "./pipeline.ts";
+import { pipeBatches, slices } from "./pipeline.ts";
 import type { RunningJob, Workplace } from "./run.ts";
 
 /** Corrected masks that the best head is chosen on, at most: the choice settles long before. */
@@ -29,6 +30,12 @@ const batch = 8;
 export interface MaskLook {
   readonly device: WantedDevice;
   readonly size: number;
+}
+
+/** A foreground head, and the hash by which masks and embeddings name it. */
+export interface OpenedHead {
+  readonly hash: string;
+  readonly head: ForegroundHead;
 }
 
 /** The head whose attention fits given masks best. Throws `masks-missing` without any. */
@@ -89,10 +96,10 @@ export async function foregroundHead(
   look: MaskLook,
   job: RunningJob,
   { retrain = false }: { readonly retrain?: boolean } = {},
-): Promise<{ readonly hash: string; readonly head: ForegroundHead }> {
+): Promise<OpenedHead> {
   const { db } = workplace.library;
-  const known = retrain ? null : foregroundHeadOf(db, model.hash, look.size);
-  if (known !== null) return opened(known);
+  const known = retrain ? null : storedForegroundHead(db, model, look.size);
+  if (known !== null) return known;
   const { tokens, targets, imageCount } = await gatherSamples(workplace, model, look, job);
   const { weights, bias } = trainForegroundHead(tokens, targets, 1);
   const stored = Float32Array.of(...weights, bias);
@@ -101,7 +108,13 @@ export async function foregroundHead(
   return opened({ hash, weights: stored, imageCount });
 }
 
-function opened({ hash, weights }: StoredHead): { readonly hash: string; readonly head: ForegroundHead } {
+/** The foreground head of a model at a size that is stored, or null. */
+export function storedForegroundHead(db: Reader, model: Model, size: number): OpenedHead | null {
+  const stored = foregroundHeadOf(db, model.hash, size);
+  return stored === null ? null : opened(stored);
+}
+
+function opened({ hash, weights }: StoredHead): OpenedHead {
   return { hash, head: { weights: weights.subarray(0, -1), bias: weights.at(-1) ?? 0 } };
 }
 
@@ -118,25 +131,33 @@ async function gatherSamples(
   const tokens = new Float32Array(images.length * patchesPerImage * model.width);
   const targets = new Uint8Array(images.length * patchesPerImage);
   let [rows, imageCount, seen] = [0, 0, 0];
-  for (const slice of slices(images, batch)) {
-    job.signal.throwIfAborted();
-    const outcomes = await engine.call("foregroundSamples", {
-      model: modelFile(library.folder, model),
-      device,
-      paths: slice.map(pathOf),
-      size,
-      patches: patchesPerImage,
-      seed: seen,
-    });
-    for (const outcome of outcomes) {
-      if (!outcome.ok) continue;
-      tokens.set(outcome.value.tokens, rows * model.width);
-      targets.set(outcome.value.targets, rows);
-      rows += outcome.value.targets.length;
-      imageCount++;
-    }
-    report((seen += slice.length));
-  }
+  await pipeBatches(
+    slices(
+      images.map((image, place) => ({ image, place })),
+      batch,
+    ),
+    (items) =>
+      engine.call("foregroundSamples", {
+        model: modelFile(library.folder, model),
+        device,
+        paths: items.map(({ image }) => pathOf(image)),
+        size,
+        patches: patchesPerImage,
+        // Each picture's patches are drawn by its place, whatever it is asked together with.
+        seed: items[0]?.place ?? 0,
+      }),
+    (items, outcomes) => {
+      for (const outcome of outcomes) {
+        if (!outcome.ok) continue;
+        tokens.set(outcome.value.tokens, rows * model.width);
+        targets.set(outcome.value.targets, rows);
+        rows += outcome.value.targets.length;
+        imageCount++;
+      }
+      report((seen += items.length));
+    },
+    job.signal,
+  );
   if (imageCount === 0) {
     throw new CoreError("masks-missing", "A foreground head needs pictures to learn from, and none could be read.", {
       hint: "Add pictures first: `dinoscope add FOLDER`.",

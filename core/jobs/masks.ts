@@ -4,7 +4,7 @@ import { countImagesWithoutMask, imagesWithoutMask, putMasks, type NewMask } fro
 import type { ForegroundHead } from "../masks/foreground-head.ts";
 import type { MasksSummary } from "../rpc/api.ts";
 import type { Image, MaskMethod, MaskRecipe, Model } from "../rpc/records.ts";
-import { modelFile } from "./embed.ts";
+import { modelFile } from "./model-file.ts";
 import { filePaths } from "./mask-files.ts";
 import { chooseHead, correctedExamples, foregroundHead } from "./mask-heads.ts";
 import { pipeBatches } from "./pipeline.ts";

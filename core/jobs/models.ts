@@ -21,7 +21,7 @@ const reservedName = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 const longestName = 200;
 
 /** A name that is a file name everywhere: letters, digits, dot, dash, underscore. Throws `model-name`. */
-function cleanName(name: string): string {
+export function cleanName(name: string): string {
   let clean = name
     .normalize("NFC")
     .replace(/[^\p{L}\p{N}._-]+/gu, "-")
@@ -45,7 +45,7 @@ function isTaken(db: Reader, name: string): boolean {
 }
 
 /** `name`, or with a number behind it where the library has it already. */
-function freeName(db: Reader, name: string): string {
+export function freeName(db: Reader, name: string): string {
   if (!isTaken(db, name)) return name;
   for (let i = 2; ; i++) if (!isTaken(db, `${name}-${i}`)) return `${name}-${i}`;
 }
@@ -67,7 +67,7 @@ export async function importModel(
     ...(options.part === undefined ? {} : { part: options.part }),
   });
   const provenance = source === undefined ? imported.provenance : { ...imported.provenance, source };
-  return keep({ library, engine }, name, { ...imported, provenance }, imported.file);
+  return keepModel({ library }, name, { ...imported, provenance }, imported.file);
 }
 
 /** A name that the user gave. Throws `model-exists` where the library has it. */
@@ -97,10 +97,16 @@ export async function createModel(
   const name = takenName(library.db, cleanName(wanted));
   const destination = join(library.folder, "models", name);
   const created = await engine.call("createModel", { name: arch, patch, imageSize: size, seed, destination });
-  return keep(workplace, name, created, created.file);
+  return keepModel(workplace, name, created, created.file);
 }
 
-function keep({ library }: Workplace, name: string, model: ImportedModel, file: string): Model {
+/** Adds a model that the engine wrote to `file`. */
+export function keepModel(
+  { library }: Pick<Workplace, "library">,
+  name: string,
+  model: ImportedModel,
+  file: string,
+): Model {
   return insertModel(library.db, {
     name,
     kind: model.kind,
@@ -121,7 +127,7 @@ function keep({ library }: Workplace, name: string, model: ImportedModel, file: 
  * patches do not divide, or that an ONNX file does not take.
  */
 export function modelAtSize({ library }: Pick<Workplace, "library">, model: Model, imageSize: number): Model {
-  const sizes = listModels(library.db).filter(({ file }) => file === model.file);
+  const sizes = listModels(library.db).filter(({ file, foreground }) => file === model.file && foreground === null);
   const known = sizes.find((candidate) => candidate.imageSize === imageSize);
   if (known !== undefined) return known;
   const patch = model.architecture?.["patch"];
@@ -138,10 +144,50 @@ export function modelAtSize({ library }: Pick<Workplace, "library">, model: Mode
     );
   }
   const [first = model] = sizes;
-  return insertModel(library.db, { ...first, name: `${first.name}@${imageSize}`, imageSize, createdAt: Date.now() });
+  const name = `${first.name}@${imageSize}`;
+  return insertModel(library.db, { ...first, name, imageSize, foreground: null, createdAt: Date.now() });
 }
 
-/** The model of that name; without a name the newest, trained ones first. Throws `model-unknown`, `model-missing`. */
+/** Everything that sees pictures as `model` does, itself among them: whole, and with more or less of the foreground. */
+export function viewsOf(db: Reader, model: Model): Model[] {
+  return listModels(db).filter(({ file, imageSize }) => file === model.file && imageSize === model.imageSize);
+}
+
+/** The name of a view: `NAME+foreground`, with its blend behind it where that is not the usual one. */
+function foregroundName(name: string, blend: number): string {
+  return `${name}+foreground${blend === usualBlend ? "" : `-${blend}`}`;
+}
+
+/**
+ * Share of the foreground unless the user says otherwise. With true masks the accuracy of the vote has risen by then as
+ * far as it does; with wrong ones the CLS token, which knows of no mask, keeps most of what it had.
+ */
+export const usualBlend = 0.5;
+
+/**
+ * The same weights looking at the foreground, as a model of its own (`NAME+foreground`): its embeddings lie elsewhere
+ * than those of whole pictures. Returns the one with this blend where there is one. Throws `foreground-unsupported` for
+ * a model that came as ONNX.
+ */
+export function foregroundModel({ library }: Pick<Workplace, "library">, model: Model, blend: number): Model {
+  const { db } = library;
+  const views = viewsOf(db, model);
+  const known = views.find(({ foreground }) => foreground?.blend === blend);
+  if (known !== undefined) return known;
+  if (model.kind === "onnx") {
+    throw new CoreError("foreground-unsupported", `${model.name} came as ONNX: only whole pictures can be embedded.`, {
+      hint: "Import the checkpoint itself (`dinoscope models import FILE.pth`).",
+    });
+  }
+  const whole = views.find(({ foreground }) => foreground === null) ?? model;
+  const name = foregroundName(whole.name, blend);
+  return insertModel(db, { ...whole, name, foreground: { blend }, createdAt: Date.now() });
+}
+
+/**
+ * The model of that name; without a name the newest, trained ones first and never one that looks at the foreground, which
+ * is as good as its masks. Throws `model-unknown`, `model-missing`.
+ */
 export function findModel(db: Reader, name: string | undefined): Model {
   const models = listModels(db);
   if (name !== undefined) {
@@ -150,7 +196,8 @@ export function findModel(db: Reader, name: string | undefined): Model {
     const known = models.length === 0 ? "none" : models.map((candidate) => candidate.name).join(", ");
     throw new CoreError("model-unknown", `There is no model named ${name}; the library has ${known}.`);
   }
-  const model = models.findLast(({ trained }) => trained) ?? models.at(-1);
+  const whole = models.filter(({ foreground }) => foreground === null);
+  const model = whole.findLast(({ trained }) => trained) ?? whole.at(-1);
   if (model === undefined) {
     throw new CoreError("model-missing", "The library has no model yet.", {
       hint: "Import DINO weights with `dinoscope models import FILE`, or fetch them with `dinoscope models download dino-vits16`.",

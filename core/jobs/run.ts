@@ -15,14 +15,16 @@ export interface Workplace {
 export interface Watch {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ProgressListener | undefined;
+  /** The row of a job that waits, was stopped or failed, to run as; without it a new one is made. */
+  readonly jobId?: number | undefined;
 }
 
 /** A job while it runs. */
 export interface RunningJob {
   /** Aborted when the job should stop. */
   readonly signal: AbortSignal;
-  /** Starts a phase; call the result with the count done so far, and the total once it is known. */
-  phase(name: string, total: number): (done: number, total?: number) => void;
+  /** Starts a phase; call the result with the count done so far, the total once it is known, and more about it. */
+  phase(name: string, total: number): (done: number, total?: number, detail?: string) => void;
 }
 
 /** Progress is written to the library no more often than this, beside every change of phase. */
@@ -40,7 +42,7 @@ export async function runJob<Result>(
   work: (job: RunningJob) => Promise<Result>,
 ): Promise<Result> {
   const { db } = library;
-  const job = startJob(db, createJob(db, kind, parameters).id);
+  const job = startJob(db, watch.jobId ?? createJob(db, kind, parameters).id);
   const signal = watch.signal ?? new AbortController().signal;
   let last = 0;
   const running: RunningJob = {
@@ -48,8 +50,8 @@ export async function runJob<Result>(
     phase: (name, expected) => {
       const meter = createMeter(name);
       last = 0;
-      return (done, total = expected) => {
-        const progress = meter(done, total);
+      return (done, total = expected, detail) => {
+        const progress = { ...meter(done, total), ...(detail === undefined ? {} : { detail }) };
         watch.onProgress?.(progress);
         if (Date.now() - last < heartbeatMs) return;
         last = Date.now();

@@ -10,10 +10,9 @@ import type { ReadLibrary } from "../library/open.ts";
 import type { Model } from "../rpc/records.ts";
 import type { SearchHit } from "../rpc/api.ts";
 import { neighboursOf } from "../suggest/nearest.ts";
-import { CoreError, errorFromRecord } from "../util/errors.ts";
-import { modelFile, resizeFor } from "./embed.ts";
+import { CoreError } from "../util/errors.ts";
+import { embedFile } from "./embed-file.ts";
 import { loadBank } from "./neighbours.ts";
-import { onceMore } from "./once-more.ts";
 
 export interface SearchOptions {
   readonly count: number;
@@ -52,15 +51,7 @@ export async function searchImages(
     await stat(path).catch((cause: unknown) => {
       throw new CoreError("file-unreadable", `There is no picture ${path}.`, { cause });
     });
-    const request = {
-      model: modelFile(library.folder, model),
-      device,
-      paths: [path],
-      resize: resizeFor(model.imageSize),
-    };
-    const [outcome] = await onceMore(() => engine.call("embedPictures", request));
-    if (outcome?.ok !== true) throw errorFromRecord(outcome?.problem ?? { code: "internal", message: "No answer." });
-    query = outcome.value.vector;
+    query = await embedFile({ library, engine }, model, path, device);
   }
   const search = await loadBank(engine, bank, device);
   const found = neighboursOf(await search.nearest(query, count, Int32Array.of(self)), 0);

@@ -44,21 +44,22 @@ export function putAttention(db: Writer, modelId: number, imageId: number, atten
 /** The attention of a model on an image, or null where there is none. */
 export function attentionOf(db: Reader, modelId: number, imageId: number): Attention | null {
   const row = get(db, sql.ofImage, [modelId, imageId]);
-  return row === undefined ? null : attentionOfRow(row);
+  return row === undefined ? null : attentionOfRow("attention", row);
 }
 
-function attentionOfRow(row: Row): Attention {
-  const heads = integer("attention", row, "heads");
-  const rows = integer("attention", row, "rows");
-  const columns = integer("attention", row, "columns");
-  const scales = blob("attention", row, "scales");
-  const data = blob("attention", row, "data");
+/** Attention from a row of `table` with its columns. Throws `library-corrupt`. */
+export function attentionOfRow(table: string, row: Row): Attention {
+  const heads = integer(table, row, "heads");
+  const rows = integer(table, row, "rows");
+  const columns = integer(table, row, "columns");
+  const scales = blob(table, row, "scales");
+  const data = blob(table, row, "data");
   const positive = heads > 0 && rows > 0 && columns > 0;
   if (!positive || scales.byteLength !== 4 * heads || data.byteLength !== heads * rows * columns) {
     const found = `${scales.byteLength} bytes of scales and ${data.byteLength} of data`;
-    throw corruptRow("attention", row, `${found} do not fit ${heads} heads of ${rows} x ${columns} patches`);
+    throw corruptRow(table, row, `${found} do not fit ${heads} heads of ${rows} x ${columns} patches`);
   }
   const values = float32Of(scales);
-  if (!isFiniteVector(values)) throw corruptRow("attention", row, "a scale is not a finite number");
+  if (!isFiniteVector(values)) throw corruptRow(table, row, "a scale is not a finite number");
   return { heads, rows, columns, scales: values, data };
 }

@@ -17,6 +17,7 @@ export const clusterStatements = {
     FROM clusters WHERE id = ?`,
   typical: "SELECT * FROM memberships WHERE cluster_id = ? ORDER BY similarity DESC, image_id LIMIT ?",
   borderline: "SELECT * FROM memberships WHERE cluster_id = ? ORDER BY margin, image_id LIMIT ?",
+  ofImage: "SELECT * FROM memberships WHERE model_id = ? AND image_id = ?",
   memberships: "SELECT * FROM memberships WHERE model_id = ? ORDER BY image_id",
   // CROSS JOIN keeps the order of the tables: by member, whatever SQLite thinks of their sizes.
   labels: `SELECT cluster_id, label_id FROM memberships
@@ -104,6 +105,12 @@ export function clusterById(db: Reader, id: number): StoredCluster {
 /** Members of a cluster: `typical` begins with the medoid, `borderline` with those that another centre is nearest to. */
 export function members(db: Reader, clusterId: number, order: "typical" | "borderline", limit: number): Membership[] {
   return all(db, sql[order], [clusterId, limit]).map(membershipOf);
+}
+
+/** The cluster of a model that an image is in, or null. */
+export function membershipOfImage(db: Reader, modelId: number, imageId: number): Membership | null {
+  const row = get(db, sql.ofImage, [modelId, imageId]);
+  return row === undefined ? null : membershipOf(row);
 }
 
 /** Calls `visit` for each membership of a model, in image order. Nothing may be written to the library meanwhile. */

@@ -2,7 +2,7 @@ import { CoreError } from "../util/errors.ts";
 import { putAttention } from "./attention.ts";
 import type { Attention } from "./attention.ts";
 import { chunked, places } from "./chunked.ts";
-import { forEachRow, get, run, transaction } from "./database.ts";
+import { all, forEachRow, get, run, transaction } from "./database.ts";
 import type { Reader, Row, Writer } from "./database.ts";
 import { modelById, unknownModel } from "./models.ts";
 import { blob, corruptRow, count, integer } from "./rows.ts";
@@ -18,6 +18,7 @@ export const embeddingStatements = {
   countAll: "SELECT count(*) AS count FROM embeddings WHERE model_id = ?",
   countLabelled: `SELECT count(*) AS count FROM embeddings WHERE model_id = ? AND ${labelled}`,
   countUnlabelled: `SELECT count(*) AS count FROM embeddings WHERE model_id = ? AND NOT ${labelled}`,
+  modelsOfImage: "SELECT model_id FROM embeddings WHERE image_id = ?",
   upsert: `INSERT INTO embeddings (model_id, image_id, vector) VALUES (?, ?, ?)
     ON CONFLICT (model_id, image_id) DO UPDATE SET vector = excluded.vector`,
 } as const;
@@ -71,6 +72,11 @@ export function countEmbeddings(db: Reader, modelId: number, filter: { readonly 
   const byLabel = filter.labelled === true ? sql.countLabelled : sql.countUnlabelled;
   const row = get(db, filter.labelled === undefined ? sql.countAll : byLabel, [modelId]);
   return count("embeddings", row ?? {}, "count");
+}
+
+/** The models that have embedded an image. */
+export function modelsWithEmbedding(db: Reader, imageId: number): number[] {
+  return all(db, sql.modelsOfImage, [imageId]).map((row) => integer("embeddings", row, "model_id"));
 }
 
 /**

@@ -34,6 +34,7 @@ const kindCell = oneOf<JobKind>([
   "map",
   "export",
   "import",
+  "pretrain",
 ]);
 const stateCell = oneOf<Job["state"]>(["queued", "running", "stopped", "failed", "done"]);
 const nullableInteger = orNull(integer);

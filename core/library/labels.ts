@@ -1,4 +1,5 @@
 import type { Label } from "../rpc/records.ts";
+import type { LabelNode } from "../rpc/views.ts";
 import { all, get } from "./database.ts";
 import type { Reader, Row } from "./database.ts";
 import { corruptRow, count, integer, orNull, text } from "./rows.ts";
@@ -22,15 +23,7 @@ export interface PlacedLabel extends Label {
   readonly position: number;
 }
 
-/** A label in the tree. */
-export interface LabelNode {
-  readonly label: Label;
-  /** Images with exactly this label. */
-  readonly imageCount: number;
-  /** Images with this label or one below it. */
-  readonly totalImageCount: number;
-  readonly children: readonly LabelNode[];
-}
+export type { LabelNode };
 
 function labelOf(row: Row): PlacedLabel {
   return {

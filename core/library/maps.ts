@@ -1,10 +1,11 @@
 import type { LibraryMap, MapPoint } from "../rpc/records.ts";
 import { all, get, run, transaction } from "./database.ts";
 import type { Reader, Row, Writer } from "./database.ts";
-import { corruptRow, flag, integer, isObject, json, real } from "./rows.ts";
+import { corruptRow, count, flag, integer, isObject, json, real } from "./rows.ts";
 
 export const mapStatements = {
   map: "SELECT * FROM maps WHERE model_id = ?",
+  countPoints: "SELECT count(*) AS count FROM map_points WHERE model_id = ?",
   points: "SELECT * FROM map_points WHERE model_id = ? ORDER BY image_id",
   deleteMap: "DELETE FROM maps WHERE model_id = ?",
   insertMap: "INSERT INTO maps (model_id, settings, created_at) VALUES (?, ?, ?)",
@@ -36,6 +37,11 @@ export function mapOf(db: Reader, modelId: number): LibraryMap | null {
 /** The points of a model's map, in image order. */
 export function mapPoints(db: Reader, modelId: number): MapPoint[] {
   return all(db, sql.points, [modelId]).map(pointOf);
+}
+
+/** How many images have a place on a model's map. */
+export function countMapPoints(db: Reader, modelId: number): number {
+  return count("map_points", get(db, sql.countPoints, [modelId]) ?? {}, "count");
 }
 
 /** Puts a map in the place of the model's earlier one, all or nothing. */

@@ -2,14 +2,16 @@ import type { Model, ModelProvenance } from "../rpc/records.ts";
 import { CoreError } from "../util/errors.ts";
 import { all, get, run, transaction } from "./database.ts";
 import type { Reader, Row, Writer } from "./database.ts";
-import { corruptRow, flag, hex, innerPath, integer, isObject, jsonObject, oneOf, orNull, text } from "./rows.ts";
+import { corruptRow, flag, hex, innerPath, integer, isObject, jsonObject, oneOf, orNull, share, text } from "./rows.ts";
 
 export const modelStatements = {
   list: "SELECT * FROM models ORDER BY id",
   byId: "SELECT * FROM models WHERE id = ?",
   byName: "SELECT * FROM models WHERE name = ?",
-  insert: `INSERT INTO models (name, kind, file, hash, architecture, image_size, width, trained, provenance, created_at)
-    VALUES (:name, :kind, :file, :hash, :architecture, :imageSize, :width, :trained, :provenance, :createdAt)`,
+  insert: `INSERT INTO models (name, kind, file, hash, architecture, image_size, width, trained, foreground_blend,
+      provenance, created_at)
+    VALUES (:name, :kind, :file, :hash, :architecture, :imageSize, :width, :trained, :foregroundBlend,
+      :provenance, :createdAt)`,
   rename: "UPDATE models SET name = ? WHERE id = ?",
   delete: "DELETE FROM models WHERE id = ?",
 } as const;
@@ -26,12 +28,14 @@ const kind = oneOf(["vit", "onnx"]);
 const hash = hex(64);
 const nullableHash = orNull(hash);
 const nullableObject = orNull(jsonObject);
+const nullableShare = orNull(share);
 
 function modelOf(row: Row): Model {
   const width = integer("models", row, "width");
   if (width < 1 || width > maximalWidth) throw corruptRow("models", row, `width is ${width}`);
   const imageSize = integer("models", row, "image_size");
   if (imageSize < 1) throw corruptRow("models", row, `image_size is ${imageSize}`);
+  const blend = nullableShare("models", row, "foreground_blend");
   return {
     id: integer("models", row, "id"),
     name: text("models", row, "name"),
@@ -42,6 +46,7 @@ function modelOf(row: Row): Model {
     imageSize,
     width,
     trained: flag("models", row, "trained"),
+    foreground: blend === null ? null : { blend },
     provenance: provenanceOf(row),
     createdAt: integer("models", row, "created_at"),
   };
@@ -97,8 +102,12 @@ export function modelByName(db: Reader, name: string): Model | null {
   return row === undefined ? null : modelOf(row);
 }
 
-/** Adds a model. Throws `model-exists` for a name that is taken, `option-invalid` for sizes out of bounds. */
-export function insertModel(db: Writer, model: Omit<Model, "id">): Model {
+/** Adds a model, of whole pictures unless it says otherwise. Throws `model-exists` for a name that is taken, `option-invalid` for sizes out of bounds. */
+export function insertModel(
+  db: Writer,
+  model: Omit<Model, "id" | "foreground"> & Partial<Pick<Model, "foreground">>,
+): Model {
+  const { foreground = null } = model;
   if (!Number.isInteger(model.width) || model.width < 1 || model.width > maximalWidth) {
     throw new CoreError("option-invalid", `A model's width must be 1 to ${maximalWidth}, found ${model.width}.`);
   }
@@ -113,10 +122,11 @@ export function insertModel(db: Writer, model: Omit<Model, "id">): Model {
       imageSize: model.imageSize,
       width: model.width,
       trained: model.trained ? 1 : 0,
+      foregroundBlend: foreground?.blend ?? null,
       provenance: JSON.stringify(model.provenance),
       createdAt: model.createdAt,
     });
-    return { ...model, id: rowId };
+    return { ...model, foreground, id: rowId };
   });
 }
 

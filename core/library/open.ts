@@ -10,6 +10,7 @@ import type { Reader, ThumbnailReader, ThumbnailWriter, Writer } from "./databas
 import { stopAbandonedJobs } from "./jobs.ts";
 import { holdWriterLock } from "./lock.ts";
 import { checkedVersion, latestVersion, migrate, migrations } from "./migrations/index.ts";
+import { stopAbandonedRuns } from "./runs.ts";
 import { openThumbnails } from "./thumbnails.ts";
 
 /** A library that may only be read; another process may be writing it meanwhile. */
@@ -34,7 +35,7 @@ export const libraryApplicationId = 0x44494e4f;
  * Opens the library in `folder`.
  *
  * `write` makes the folder and its files where they are absent, takes the writer's lock under the name `holder` (the
- * command, such as `dinoscope embed`), applies migrations, and stops jobs that a killed process left running. `read`
+ * command, such as `dinoscope embed`), applies migrations, and stops jobs and runs that a killed process left. `read`
  * takes no lock and changes nothing.
  *
  * Throws `library-missing` (read), `library-locked` (write), `library-foreign` for another program's SQLite file,
@@ -93,6 +94,7 @@ function openToWrite(folder: string, holder: string): Library {
     refuseChangedSchema(connection);
     thumbnails = openThumbnails(folder, "write");
     stopAbandonedJobs(handleOf<Writer>(connection));
+    stopAbandonedRuns(handleOf<Writer>(connection));
     return { folder, db: handleOf<Writer>(connection), thumbnails: handleOf<ThumbnailWriter>(thumbnails), close };
   } catch (error) {
     close();

@@ -30,7 +30,7 @@ export const operationStatements = {
 
 const sql = operationStatements;
 const stateCell = oneOf<Operation["state"]>(["done", "undone"]);
-const tableCell = oneOf<UndoableTable>(["labels", "annotations", "masks", "check_dismissals"]);
+const tableCell = oneOf<UndoableTable>(["labels", "annotations", "masks", "check_dismissals", "suggestion_rejections"]);
 
 /** Changes rows, and writes each change to the log of the operation that is being recorded. */
 export interface Change {
@@ -115,6 +115,12 @@ export function undo(db: Writer): Operation | null {
 /** Does the operation again that was undone last. Returns it, or null where there is none. Throws `undo-conflict`. */
 export function redo(db: Writer): Operation | null {
   return step(db, "redo");
+}
+
+/** One operation, or null. */
+export function operationById(db: Reader, id: number): Operation | null {
+  const row = get(db, sql.byId, [id]);
+  return row === undefined ? null : operationOf(row);
 }
 
 /** The newest operations, newest first; the undone ones come before the done ones. */

@@ -3,8 +3,13 @@ import { all, get, run, transaction } from "./database.ts";
 import type { Parameters, Reader, Row, Writer } from "./database.ts";
 import { corruptRow, count, flag, integer, json, share } from "./rows.ts";
 
-// An image that has an annotation by now needs no suggestion; its row stays, so that undo brings it back.
-const open = "NOT EXISTS (SELECT 1 FROM annotations WHERE annotations.image_id = suggestions.image_id)";
+// An image that has an annotation by now needs no suggestion, and what was rejected is none; the row stays, so that undo
+// brings it back.
+const open = `NOT EXISTS (SELECT 1 FROM annotations WHERE annotations.image_id = suggestions.image_id)
+    AND NOT EXISTS (
+      SELECT 1 FROM suggestion_rejections AS rejected
+      WHERE rejected.image_id = suggestions.image_id AND rejected.label_id = suggestions.label_id
+    )`;
 const following = "confidence <= :confidence AND (confidence < :confidence OR image_id > :imageId)";
 
 export const suggestionStatements = {
@@ -14,6 +19,9 @@ export const suggestionStatements = {
     ORDER BY confidence DESC, image_id LIMIT :limit`,
   confidences: `SELECT image_id, label_id, confidence FROM suggestions WHERE model_id = ? AND ${open}
     ORDER BY confidence DESC, image_id`,
+  certainties: `SELECT image_id, label_id, confidence, confidence_low, confidence_high FROM suggestions
+    WHERE model_id = ? AND ${open} ORDER BY confidence DESC, image_id`,
+  isOpen: `SELECT 1 AS open FROM suggestions WHERE model_id = ? AND image_id = ? AND ${open}`,
   ofImage: "SELECT * FROM suggestions WHERE model_id = ? AND image_id = ?",
   countByLabel: `SELECT label_id, sum(abstained = 0) AS offered, sum(abstained) AS abstained FROM suggestions
     WHERE model_id = ? AND ${open} GROUP BY label_id ORDER BY label_id`,
@@ -120,6 +128,25 @@ export function suggestedLabels(
     labelId: integer("suggestions", row, "label_id"),
     confidence: share("suggestions", row, "confidence"),
   }));
+}
+
+/** What a suggestion says, and how sure that is, without its voters. */
+export type Certainty = Pick<Suggestion, "imageId" | "labelId" | "confidence" | "confidenceLow" | "confidenceHigh">;
+
+/** The certainties of a model's suggestions for images without annotation, most certain first. */
+export function listCertainties(db: Reader, modelId: number): Certainty[] {
+  return all(db, sql.certainties, [modelId]).map((row) => ({
+    imageId: integer("suggestions", row, "image_id"),
+    labelId: integer("suggestions", row, "label_id"),
+    confidence: share("suggestions", row, "confidence"),
+    confidenceLow: share("suggestions", row, "confidence_low"),
+    confidenceHigh: share("suggestions", row, "confidence_high"),
+  }));
+}
+
+/** Whether a model suggests something for an image that has no annotation, and nobody rejected it. */
+export function hasOpenSuggestion(db: Reader, modelId: number, imageId: number): boolean {
+  return get(db, sql.isOpen, [modelId, imageId]) !== undefined;
 }
 
 /** How many suggestions a label has. */

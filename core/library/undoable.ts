@@ -28,6 +28,14 @@ export interface CheckDismissalRow {
   readonly created_at: number;
 }
 
+/** A row of `suggestion_rejections`, in the words of the table. */
+export interface SuggestionRejectionRow {
+  readonly id: number;
+  readonly image_id: number;
+  readonly label_id: number;
+  readonly created_at: number;
+}
+
 /** A row of `masks`, in the words of the table. */
 export interface MaskRow {
   readonly image_id: number;
@@ -46,6 +54,7 @@ export interface UndoableRows {
   annotations: { row: AnnotationRow; new: AnnotationRow };
   masks: { row: MaskRow; new: MaskRow };
   check_dismissals: { row: CheckDismissalRow; new: Omit<CheckDismissalRow, "id"> };
+  suggestion_rejections: { row: SuggestionRejectionRow; new: Omit<SuggestionRejectionRow, "id"> };
 }
 
 export type UndoableTable = keyof UndoableRows;
@@ -82,6 +91,7 @@ export const undoableSql: Readonly<Record<UndoableTable, UndoableSql>> = {
   ]),
   masks: sqlFor("masks", "image_id", ["width", "height", "runs", "model_hash", "recipe", "edited", "created_at"]),
   check_dismissals: sqlFor("check_dismissals", "id", ["kind", "subject", "created_at"]),
+  suggestion_rejections: sqlFor("suggestion_rejections", "id", ["image_id", "label_id", "created_at"]),
 };
 
 /** The cells of a row in the order of the table's columns; null where a cell is absent or no value that SQLite stores. */

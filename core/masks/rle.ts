@@ -1,5 +1,5 @@
 import { CoreError } from "../util/errors.ts";
-import { nearestIndices, requireSameSize, type Bitmap } from "./bitmap.ts";
+import { emptyBitmap, nearestIndices, requireSameSize, type Bitmap } from "./bitmap.ts";
 
 /**
  * A mask as COCO keeps it: lengths of runs down the columns, left to right, background and foreground by turns; the first
@@ -58,6 +58,31 @@ export function decodeRuns(runs: RunLengths): Bitmap {
     at += count;
   });
   return { width, height, data };
+}
+
+/**
+ * The bitmap of some columns and rows of run lengths, both in rising order (one may be named twice): a mask at another
+ * size, or a part of it, without the whole in memory. Throws `mask-invalid` as `decodeRuns` does.
+ */
+export function pickRuns(runs: RunLengths, columns: Uint32Array, rows: Uint32Array): Bitmap {
+  checkRuns(runs);
+  const { height, counts } = runs;
+  const picked = emptyBitmap(columns.length, rows.length);
+  let run = 0;
+  let end = counts[0] ?? 0;
+  columns.forEach((column, x) => {
+    const repeated = x > 0 && columns[x - 1] === column;
+    rows.forEach((row, y) => {
+      const at = y * columns.length + x;
+      if (repeated) {
+        picked.data[at] = picked.data[at - 1] as number;
+        return;
+      }
+      while (end <= column * height + row) end += counts[++run] as number;
+      picked.data[at] = run % 2;
+    });
+  });
+  return picked;
 }
 
 /** Throws `mask-invalid` for run lengths that do not fill their size exactly. */

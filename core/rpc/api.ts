@@ -9,11 +9,15 @@ import type {
   FoundImage,
   Image,
   Label,
-  MaskRecipe,
   MapPoint,
+  MaskRecipe,
   Membership,
   Model,
   Operation,
+  Run,
+  RunMetrics,
+  RunProbe,
+  RunScores,
   Source,
   Suggestion,
   Voter,
@@ -30,6 +34,8 @@ export interface Progress {
   readonly perSecond: number | null;
   /** Milliseconds to go at that speed; null while not known. */
   readonly remainingMs: number | null;
+  /** More about how it goes, in a few words, where there is more: `loss 5.43, 41 pictures/s`. */
+  readonly detail?: string;
 }
 
 /** What one look at a folder changed in the library. */
@@ -57,7 +63,19 @@ export interface EmbedSummary {
   readonly failed: readonly { readonly path: string; readonly reason: string }[];
   /** Images that had an embedding before. */
   readonly skipped: number;
+  /** Where the foreground of those that were embedded came from; null for embeddings of whole pictures. */
+  readonly foreground: ForegroundCounts | null;
   readonly durationMs: number;
+}
+
+/** Images by where their foreground came from. */
+export interface ForegroundCounts {
+  /** A stored mask. */
+  readonly inMask: number;
+  /** What the foreground head took for it. */
+  readonly inScores: number;
+  /** None that could be used, or nothing but foreground: the whole picture was taken. */
+  readonly without: number;
 }
 
 export interface LabelsSummary {
@@ -130,7 +148,10 @@ export interface EvaluateSummary {
   readonly labelCount: number;
   readonly neighbours: number;
   readonly temperature: number;
+  /** The model, the other views of the same pictures by it, and baselines. */
   readonly accuracies: readonly Accuracy[];
+  /** Views that have not embedded all of these images, and how many they have. */
+  readonly leftOut: readonly { readonly model: string; readonly embedded: number }[];
 }
 
 /** An image found by similarity. */
@@ -160,7 +181,13 @@ export interface LibraryStatus {
   readonly folder: string;
   readonly sources: readonly { readonly source: Source; readonly images: ImageCounts }[];
   readonly images: ImageCounts;
-  readonly models: readonly { readonly model: Model; readonly embedded: number; readonly labelled: number }[];
+  readonly models: readonly {
+    readonly model: Model;
+    readonly embedded: number;
+    readonly labelled: number;
+    /** Embeddings of the foreground that were made from another mask than the image has now. */
+    readonly stale: number;
+  }[];
   readonly labels: number;
 }
 
@@ -316,4 +343,86 @@ export interface EvaluateMasksSummary {
   readonly headExamples: number;
   readonly rows: readonly MaskScoreRow[];
   readonly failed: readonly { readonly path: string; readonly reason: string }[];
+}
+
+/** A device that was not chosen, and why, in a sentence for the user. */
+export interface DeviceRefusal {
+  readonly device: string;
+  readonly reason: string;
+}
+
+/** Where graphs run, and what was tried before. */
+export interface DeviceChoice {
+  readonly device: string;
+  readonly refused: readonly DeviceRefusal[];
+}
+
+/** What a self-test of one device found. */
+export interface DeviceReport {
+  readonly device: string;
+  /** Sentence for the user: what is missing, or null when the device works. */
+  readonly reason: string | null;
+  /** ViT-S/16 at 224 px. */
+  readonly imagesPerSecond: number | null;
+  readonly gigaflopsPerSecond: number | null;
+  /** Largest relative difference from the CPU's result on a small transformer. */
+  readonly relativeError: number | null;
+}
+
+/** What the curves of a pretraining say, in plain words; see core/nn/dino/health.ts. */
+export interface RunFinding {
+  readonly kind: string;
+  /** `collapse`: the run cannot come to any good as it is; `warning`: worth watching; `note`: nothing to do. */
+  readonly severity: "collapse" | "warning" | "note";
+  readonly sentence: string;
+  /** What to change, or null where there is nothing to. */
+  readonly advice: string | null;
+}
+
+/** What happens in a pretraining while it goes on. */
+export type RunEvent =
+  /** It begins, or goes on at `run.iteration`. */
+  | { readonly kind: "begun"; readonly run: Run; readonly preset: string | null; readonly microBatch: number }
+  /** How long it will take, from its first iterations. */
+  | { readonly kind: "estimate"; readonly milliseconds: number; readonly imagesPerSecond: number }
+  | { readonly kind: "metrics"; readonly metrics: readonly RunMetrics[] }
+  | { readonly kind: "probe"; readonly probe: RunProbe }
+  /** Given when the findings change. */
+  | { readonly kind: "health"; readonly iteration: number; readonly findings: readonly RunFinding[] }
+  | { readonly kind: "saved"; readonly iteration: number }
+  /** Something to know that does not end the run. */
+  | { readonly kind: "note"; readonly sentence: string };
+
+/** A run with what its curves say. */
+export interface RunDetails {
+  readonly run: Run;
+  /** The name of its model; null before its end, and after the model was discarded. */
+  readonly model: string | null;
+  readonly latest: RunMetrics | null;
+  readonly probes: readonly RunProbe[];
+  readonly findings: readonly RunFinding[];
+}
+
+/** What a pretraining came to. */
+export interface PretrainSummary {
+  readonly run: Run;
+  readonly model: Model;
+  readonly before: RunScores;
+  readonly after: RunScores;
+  readonly findings: readonly RunFinding[];
+  /** Pictures that could not be read and were left out. */
+  readonly failed: readonly { readonly path: string; readonly reason: string }[];
+  readonly durationMs: number;
+}
+
+/** How long a pretraining would take. */
+export interface PretrainEstimate {
+  readonly preset: string;
+  readonly device: string;
+  readonly imageCount: number;
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly iterations: number;
+  readonly epochs: number;
+  readonly imagesPerSecond: number;
+  readonly milliseconds: number;
 }

@@ -76,7 +76,7 @@ export interface Operation {
 export interface ModelProvenance {
   /** File or URL, or `random` for weights that were never trained. */
   readonly source: string;
-  /** Format it was read from: `dino-pth`, `dino-checkpoint`, `huggingface`, `timm`, `dinoscope`, `onnx`, `random`. */
+  /** Format it was read from: `dino-pth`, `dino-checkpoint`, `huggingface`, `timm`, `dinoscope`, `onnx`, `random`; `pretraining`. */
   readonly format: string;
   /** SHA-256 of the file it was read from, in hex. */
   readonly sourceHash: string | null;
@@ -84,7 +84,13 @@ export interface ModelProvenance {
   readonly notes: Readonly<Record<string, string | number | boolean>>;
 }
 
-/** Weights plus architecture, at one input size. Embeddings and attention belong to a model. */
+/** Embeddings that mix what the model says of the whole picture with its patches inside the foreground mask. */
+export interface ForegroundView {
+  /** Share of the foreground in an embedding, above 0 and at most 1; the rest is the CLS token. */
+  readonly blend: number;
+}
+
+/** Weights plus architecture, at one input size and in one view. Embeddings and attention belong to a model. */
 export interface Model {
   readonly id: number;
   readonly name: string;
@@ -101,6 +107,8 @@ export interface Model {
   readonly width: number;
   /** False for random weights: everything it says is a baseline. */
   readonly trained: boolean;
+  /** How its embeddings look at the foreground (see `ForegroundView`); null for embeddings of whole pictures. */
+  readonly foreground: ForegroundView | null;
   readonly provenance: ModelProvenance;
   readonly createdAt: number;
 }
@@ -173,7 +181,17 @@ export interface MapPoint {
 }
 
 export type JobKind =
-  "ingest" | "embed" | "suggest" | "download" | "check" | "masks" | "cluster" | "map" | "export" | "import";
+  | "ingest"
+  | "embed"
+  | "suggest"
+  | "download"
+  | "check"
+  | "masks"
+  | "cluster"
+  | "map"
+  | "export"
+  | "import"
+  | "pretrain";
 
 export type JobState = "queued" | "running" | "stopped" | "failed" | "done";
 
@@ -262,5 +280,102 @@ export interface Mask {
   readonly recipe: MaskRecipe | null;
   /** Corrected by hand or brought by a file: no job changes it. */
   readonly edited: boolean;
+  readonly createdAt: number;
+}
+
+/** What a pretraining started from. */
+export type RunStart =
+  | { readonly kind: "random" }
+  /** The backbone of a model of the library, with a fresh head. */
+  | { readonly kind: "model"; readonly name: string; readonly hash: string }
+  /** Student, teacher, head and centre of a full checkpoint. */
+  | { readonly kind: "checkpoint"; readonly file: string };
+
+/** Stopped runs and those that failed go on from their last checkpoint. */
+export type RunState = "running" | "stopped" | "failed" | "done";
+
+/** How good the teacher was before the first iteration and after the last, on the same images. */
+export interface RunSummary {
+  readonly before: RunScores;
+  readonly after: RunScores;
+  /** Pictures that could not be read and were left out. */
+  readonly leftOut: number;
+  readonly milliseconds: number;
+}
+
+export interface RunScores {
+  /** Share of images whose nearest neighbour among all images' other augmented view is their own. */
+  readonly selfRetrieval: number;
+  readonly selfRetrievalCount: number;
+  /** Leave-one-out accuracy of the neighbours' vote on the user's labels; null without enough of them. */
+  readonly accuracy: number | null;
+  readonly accuracyCount: number;
+}
+
+/** One pretraining on the library's pictures. */
+export interface Run {
+  readonly id: number;
+  /** The name that its model gets. */
+  readonly name: string;
+  readonly state: RunState;
+  readonly device: string;
+  /** Everything that decides its steps, as JSON data (core/nn/dino/settings.ts). */
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly start: RunStart;
+  readonly imageCount: number;
+  /** SHA-256 over the content hashes of its images in order, in hex: resuming with others cannot take the same steps. */
+  readonly fingerprint: string;
+  /** Iterations that its checkpoint holds; metrics may be further. */
+  readonly iteration: number;
+  readonly iterations: number;
+  /** File of the last checkpoint, relative to the library folder; null before the first. */
+  readonly checkpoint: string | null;
+  /** The model that it became; null before its end, and after the model was discarded. */
+  readonly modelId: number | null;
+  readonly summary: RunSummary | null;
+  readonly problem: Problem | null;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** What one iteration of a run measured. */
+export interface RunMetrics {
+  /** Counted from 0. */
+  readonly iteration: number;
+  readonly loss: number;
+  /** Mean entropy of the teacher's targets in nats; the logarithm of the number of prototypes at most. */
+  readonly teacherEntropy: number;
+  /** Loss minus that entropy: how far the student is from the teacher (Kullback-Leibler). */
+  readonly divergence: number;
+  /** Norm of the whole gradient before clipping, and the largest norm of one tensor's. */
+  readonly gradientNorm: number;
+  readonly largestGradientNorm: number;
+  readonly centreNorm: number;
+  /** Mean standard deviation, over the batch, of each feature of the teacher's L2-normalised CLS tokens. */
+  readonly clsDeviation: number;
+  /** Prototypes that are the teacher's first for some view of the batch. */
+  readonly prototypesUsed: number;
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  readonly teacherMomentum: number;
+  readonly teacherTemperature: number;
+  readonly milliseconds: number;
+}
+
+/** Where the teacher looked in one of a few fixed images. */
+export interface RunAttention {
+  readonly imageId: number;
+  readonly heads: number;
+  readonly rows: number;
+  readonly columns: number;
+  /** [heads]: what a byte of 1 stands for in that head. */
+  readonly scales: Float32Array;
+  /** [heads, rows, columns]. */
+  readonly data: Uint8Array;
+}
+
+/** What the teacher could do when a run had done `iteration` iterations. */
+export interface RunProbe extends RunScores {
+  readonly iteration: number;
   readonly createdAt: number;
 }

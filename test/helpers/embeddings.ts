@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { EmbeddedPicture } from "../../core/engine/protocol.ts";
-import { modelFile, resizeFor } from "../../core/jobs/embed.ts";
+import { modelFile, resizeFor } from "../../core/jobs/model-file.ts";
 import type { Workplace } from "../../core/jobs/run.ts";
 import type { Model } from "../../core/rpc/records.ts";
 import { drawPictures } from "./pictures.ts";

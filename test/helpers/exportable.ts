@@ -3,10 +3,8 @@ import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import sharp from "sharp";
 import { preparePictures } from "../../core/image/prepare.ts";
-import { assignLabels } from "../../core/library/annotations.ts";
 import { insertEmbeddings } from "../../core/library/embeddings.ts";
 import { upsertImages } from "../../core/library/image-changes.ts";
-import { createLabels } from "../../core/library/label-changes.ts";
 import { correctMasks } from "../../core/library/masks.ts";
 import { insertModel } from "../../core/library/models.ts";
 import { openLibrary, type Library } from "../../core/library/open.ts";
@@ -15,6 +13,7 @@ import type { Bitmap } from "../../core/masks/bitmap.ts";
 import { compressRuns, encodeRuns } from "../../core/masks/rle.ts";
 import { createRandom } from "../../core/util/random.ts";
 import { newModel } from "../library/support.ts";
+import { annotate } from "./annotate.ts";
 
 /** A picture to draw. */
 export interface Wanted {
@@ -111,20 +110,9 @@ export async function makeExportable(
     }),
   );
   const ids = new Map(wanted.map(({ path }, i) => [path, images[i] ?? 0]));
-  const labelled = wanted.flatMap(({ path, label }) => (label === null ? [] : [{ path, label }]));
-  const labels = createLabels(
+  annotate(
     db,
-    labelled.map(({ label }) => label),
-  ).result;
-  assignLabels(
-    db,
-    labelled.map(({ path }, i) => ({
-      imageId: ids.get(path) ?? 0,
-      labelId: labels[i]?.id ?? 0,
-      provenance: "person" as const,
-      confidence: null,
-    })),
-    { kind: "assign-labels", summary: "labels" },
+    wanted.map(({ path, label }) => ({ imageId: ids.get(path) ?? 0, label })),
   );
   correctMasks(
     db,

@@ -1,14 +1,13 @@
 /** A library whose embeddings are directions in the plane, so that neighbours can be told by hand. */
 import { join } from "node:path";
-import { assignLabels } from "../../core/library/annotations.ts";
 import { insertEmbeddings } from "../../core/library/embeddings.ts";
 import { upsertImages } from "../../core/library/image-changes.ts";
-import { createLabels } from "../../core/library/label-changes.ts";
 import { insertModel } from "../../core/library/models.ts";
 import type { Library } from "../../core/library/open.ts";
 import { ensureSource } from "../../core/library/sources.ts";
 import type { Model } from "../../core/rpc/records.ts";
 import { hashOf, newImage, newModel } from "../library/support.ts";
+import { annotate } from "./annotate.ts";
 
 /** An image `NAME.jpg`. */
 export interface Pictured {
@@ -39,20 +38,9 @@ export function addPictured(
       return { imageId: ids.get(name) ?? 0, vector: Float32Array.of(Math.cos(radians), Math.sin(radians)) };
     }),
   );
-  const labelled = pictures.flatMap(({ name, label }) => (label === undefined ? [] : [{ name, label }]));
-  const labels = createLabels(
+  annotate(
     db,
-    labelled.map(({ label }) => label),
-  ).result;
-  assignLabels(
-    db,
-    labelled.map(({ name }, i) => ({
-      imageId: ids.get(name) ?? 0,
-      labelId: labels[i]?.id ?? 0,
-      provenance: "person" as const,
-      confidence: null,
-    })),
-    { kind: "assign-labels", summary: "labels" },
+    pictures.map(({ name, label = null }) => ({ imageId: ids.get(name) ?? 0, label })),
   );
   return { model, ids };
 }

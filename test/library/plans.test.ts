@@ -11,6 +11,9 @@ import { connectionOf } from "../../core/library/database.ts";
 import type { AnyReader } from "../../core/library/database.ts";
 import { embeddingStatements } from "../../core/library/embeddings.ts";
 import { findingStatements } from "../../core/library/findings.ts";
+import { foregroundStatements } from "../../core/library/foreground.ts";
+import { imageColumnStatements } from "../../core/library/image-columns.ts";
+import { rejectionStatements } from "../../core/library/rejections.ts";
 import { imageChangeStatements } from "../../core/library/image-changes.ts";
 import { imageStatements } from "../../core/library/images.ts";
 import { jobStatements } from "../../core/library/jobs.ts";
@@ -20,6 +23,8 @@ import { modelStatements } from "../../core/library/models.ts";
 import { openLibrary } from "../../core/library/open.ts";
 import type { Library } from "../../core/library/open.ts";
 import { operationStatements } from "../../core/library/operations.ts";
+import { runMetricStatements } from "../../core/library/run-metrics.ts";
+import { runStatements } from "../../core/library/runs.ts";
 import { sourceStatements } from "../../core/library/sources.ts";
 import { suggestionStatements } from "../../core/library/suggestions.ts";
 import { thumbnailLibraryStatements, thumbnailStatements } from "../../core/library/thumbnails.ts";
@@ -27,7 +32,7 @@ import { undoableSql } from "../../core/library/undoable.ts";
 
 /** Tables that grow with the library; of the others a library has tens of rows. */
 const bigTables =
-  "images|annotations|masks|mask_scores|embeddings|attention|suggestions|operation_changes|operations|thumbnails|memberships|clusters|map_points|checkpoints";
+  "images|annotations|masks|mask_scores|embeddings|attention|suggestions|operation_changes|operations|thumbnails|memberships|clusters|map_points|checkpoints|foreground_embeddings|run_metrics|run_probes|run_attention";
 
 /** The steps of SQLite's plan for the very text that runs. */
 function planOf(db: AnyReader, sql: string): string[] {
@@ -80,6 +85,7 @@ const embeddings: Record<Exclude<keyof typeof embeddingStatements, "upsert">, st
   labelled: "INDEX embeddings_model_image (model_id=?)",
   unlabelled: "INDEX embeddings_model_image (model_id=?)",
   ofImages: "INDEX embeddings_model_image (model_id=? AND image_id=?)",
+  modelsOfImage: "INDEX embeddings_image (image_id=?)",
   countAll: "COVERING INDEX embeddings_model_image (model_id=?)",
   countLabelled: "COVERING INDEX embeddings_model_image (model_id=?)",
   countUnlabelled: "COVERING INDEX embeddings_model_image (model_id=?)",
@@ -94,6 +100,8 @@ const suggestions: Record<Exclude<keyof typeof suggestionStatements, "insert">, 
   confidences: "INDEX suggestions_confidence (model_id=?)",
   ofImage: "INDEX suggestions_model_image (model_id=? AND image_id=?)",
   countByLabel: "COVERING INDEX suggestions_label (model_id=?)",
+  certainties: "INDEX suggestions_confidence (model_id=?)",
+  isOpen: "INDEX suggestions_model_image (model_id=? AND image_id=?)",
   deleteOfModel: "INDEX suggestions_model_image (model_id=?)",
   deleteOfImage: "INDEX suggestions_image (image_id=?)",
 };
@@ -112,6 +120,7 @@ const clusters: Record<Exclude<keyof typeof clusterStatements, `insert${string}`
   byId: "COVERING INDEX memberships_typical (cluster_id=?)",
   typical: "INDEX memberships_typical (cluster_id=?)",
   borderline: "INDEX memberships_borderline (cluster_id=?)",
+  ofImage: "INDEX memberships_model_image (model_id=? AND image_id=?)",
   memberships: "INDEX memberships_model_image (model_id=?)",
   labels: "INDEX memberships_model_image (model_id=?)",
   suggested: "INDEX suggestions_model_image (model_id=? AND image_id=?)",
@@ -121,6 +130,7 @@ const clusters: Record<Exclude<keyof typeof clusterStatements, `insert${string}`
 };
 const maps: Record<Exclude<keyof typeof mapStatements, `insert${string}`>, string> = {
   map: "INTEGER PRIMARY KEY",
+  countPoints: "COVERING INDEX map_points_model_image (model_id=?)",
   points: "INDEX map_points_model_image (model_id=?)",
   deleteMap: "INTEGER PRIMARY KEY",
   known: "COVERING INDEX embeddings_model_image (model_id=? AND image_id=?)",
@@ -153,7 +163,47 @@ const findings: Record<Exclude<keyof typeof findingStatements, "insert">, string
   deleteOfKind: "INDEX check_findings_position (kind=?)",
   dismissed: "INDEX check_dismissals_subject (kind=? AND subject=?)",
 };
+const foreground: Record<Exclude<keyof typeof foregroundStatements, "put">, string> = {
+  unmade: "INDEX images_state (state=? AND rowid>?)",
+  countUnmade: "INDEX foreground_embeddings_model_image (model_id=? AND image_id=?)",
+  countStale: "INDEX foreground_embeddings_model_image (model_id=?)",
+};
+const runs: Record<Exclude<keyof typeof runStatements, "insert">, string> = {
+  byId: "INTEGER PRIMARY KEY",
+  list: "SCAN runs",
+  ofModel: "INDEX runs_model (model_id=?)",
+  resume: "INTEGER PRIMARY KEY",
+  saved: "INTEGER PRIMARY KEY",
+  finish: "INTEGER PRIMARY KEY",
+  become: "INTEGER PRIMARY KEY",
+  forgetCheckpoint: "INTEGER PRIMARY KEY",
+  stopAbandoned: "INDEX runs_state (state=?)",
+};
+const metrics: Record<Exclude<keyof typeof runMetricStatements, `insert${string}`>, string> = {
+  deleteFrom: "PRIMARY KEY (run_id=? AND iteration>?)",
+  page: "PRIMARY KEY (run_id=? AND iteration>?)",
+  latest: "PRIMARY KEY (run_id=?)",
+  deleteProbesFrom: "INDEX run_probes_iteration (run_id=? AND iteration>?)",
+  probes: "INDEX run_probes_iteration (run_id=?)",
+  probe: "COVERING INDEX run_probes_iteration (run_id=? AND iteration=?)",
+  attention: "INDEX run_attention_probe (probe_id=?)",
+  knownImage: "INTEGER PRIMARY KEY",
+};
+const imageColumns: Record<keyof typeof imageColumnStatements, string> = {
+  images: "SCAN images",
+  byName: "COVERING INDEX images_path",
+  annotations: "SCAN annotations",
+  masks: "SCAN masks",
+  suggestions: "INDEX suggestions_model_image (model_id=?)",
+  memberships: "INDEX memberships_model_image (model_id=?)",
+  embedded: "COVERING INDEX embeddings_model_image (model_id=?)",
+  withText: "SCAN images",
+  countAnnotations: "SCAN annotations",
+  countMasks: "COVERING INDEX masks_edited",
+  contentHash: "INTEGER PRIMARY KEY",
+};
 const small: Record<string, string> = {
+  [rejectionStatements.known]: "COVERING INDEX suggestion_rejections_pair (image_id=? AND label_id=?)",
   [jobStatements.latestOfKind]: "INDEX jobs_kind (kind=?)",
   [jobStatements.stopAbandoned]: "INDEX jobs_state (state=?)",
   [jobStatements.byId]: "INTEGER PRIMARY KEY",
@@ -192,6 +242,10 @@ const libraryCases: readonly Case[] = [
   ...cases("operations", operationStatements, operations),
   ...cases("labels", labelStatements, labels),
   ...cases("findings", findingStatements, findings),
+  ...cases("foreground", foregroundStatements, foreground),
+  ...cases("image columns", imageColumnStatements, imageColumns),
+  ...cases("runs", runStatements, runs),
+  ...cases("run metrics", runMetricStatements, metrics),
   ...Object.entries(small).map(([sql, expected]) => [sql.slice(0, 40), sql, expected] as const),
   ...Object.entries(undoableSql).flatMap(([table, { select, update, delete: remove }]) =>
     [select, update, remove].map(
@@ -201,7 +255,11 @@ const libraryCases: readonly Case[] = [
 ];
 
 /** Asked for every row in the order of the table itself: a scan is what the question is, and it stops at its LIMIT. */
-const meantToScan = new Set<string>([annotationStatements.all, operationStatements.history]);
+const meantToScan = new Set<string>([
+  annotationStatements.all,
+  operationStatements.history,
+  ...Object.values(imageColumnStatements),
+]);
 
 function expectPlan(db: AnyReader, sql: string, expected: string): void {
   const plan = planOf(db, sql);

@@ -67,6 +67,7 @@ export function newModel(name = "model", width = 4): Omit<Model, "id"> {
     imageSize: 224,
     width,
     trained: true,
+    foreground: null,
     provenance: { source: "random", format: "random", sourceHash: null, notes: { seed: 1 } },
     createdAt: 5,
   };

@@ -5,6 +5,9 @@ import { masks } from "./0020-masks.ts";
 import { clusters } from "./0030-clusters.ts";
 import { map } from "./0040-map.ts";
 import { checks } from "./0050-checks.ts";
+import { runs } from "./0060-runs.ts";
+import { foreground } from "./0070-foreground.ts";
+import { app } from "./0080-app.ts";
 
 /**
  * One step of the schema. A migration is never edited once released: a new one follows it. One that changes the columns
@@ -17,7 +20,7 @@ export interface Migration {
 }
 
 /** All migrations, oldest first. */
-export const migrations: readonly Migration[] = [initial, masks, clusters, map, checks];
+export const migrations: readonly Migration[] = [initial, masks, clusters, map, checks, runs, foreground, app];
 
 /** The version that a list of migrations leads to. Throws for a list that is empty or not increasing. */
 export function latestVersion(list: readonly Migration[]): number {

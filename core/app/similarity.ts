@@ -1,0 +1,68 @@
+/** Similarity with every image at once: one product with the embeddings, which are kept in memory for one model. */
+import type { Reader } from "../library/database.ts";
+import { readEmbeddings, type EmbeddingMatrix } from "../library/embeddings.ts";
+import { CoreError } from "../util/errors.ts";
+import type { ImageColumnStore } from "./image-columns.ts";
+import { remembered, type Revisions } from "./revisions.ts";
+
+export interface Similarities {
+  /** Cosine of each image, row by row of the columns, with a vector of length 1; -2 without an embedding. */
+  to(modelId: number, vector: Float32Array): Float32Array;
+  /** The mean of some images' embeddings at length 1. Throws `embedding-missing` where the model has none of them. */
+  meanOf(modelId: number, imageIds: readonly number[]): Float32Array;
+}
+
+/** A cosine that none has, for images without an embedding. */
+const none = -2;
+
+export function createSimilarities(db: Reader, columns: ImageColumnStore, revisions: Revisions): Similarities {
+  const embeddings = remembered(
+    () => revisions.of("embeddings", "images", "models"),
+    (modelId: number): EmbeddingMatrix => readEmbeddings(db, modelId),
+  );
+  return {
+    to: (modelId, vector) => {
+      const { imageIds, matrix, width } = embeddings(modelId);
+      const { ids } = columns.rows();
+      const cosines = new Float32Array(ids.length).fill(none);
+      let row = 0;
+      imageIds.forEach((id, at) => {
+        while (row < ids.length && (ids[row] as number) < id) row++;
+        if (ids[row] !== id) return;
+        let sum = 0;
+        const start = at * width;
+        for (let i = 0; i < width; i++) sum += (matrix[start + i] as number) * (vector[i] as number);
+        cosines[row] = sum;
+      });
+      return cosines;
+    },
+    meanOf: (modelId, imageIds) => {
+      const { matrix, width } = readEmbeddings(db, modelId, { imageIds });
+      const mean = new Float32Array(width);
+      for (let i = 0; i < matrix.length; i++) {
+        mean[i % width] = (mean[i % width] as number) + (matrix[i] as number);
+      }
+      const length = Math.hypot(...mean);
+      if (matrix.length === 0 || length === 0) {
+        throw new CoreError("embedding-missing", "The model has embedded none of these images.", {
+          hint: "Compute embeddings first.",
+        });
+      }
+      return mean.map((value) => value / length);
+    },
+  };
+}
+
+/** The rows with the highest scores, best first; rows below `least` are left out. */
+export function bestRows(scores: Float32Array, count: number, least: number, except: number): number[] {
+  const best: number[] = [];
+  scores.forEach((score, row) => {
+    if (score < least || row === except) return;
+    if (best.length === count && score <= (scores[best[count - 1] as number] as number)) return;
+    let at = best.length;
+    while (at > 0 && (scores[best[at - 1] as number] as number) < score) at--;
+    best.splice(at, 0, row);
+    best.length = Math.min(best.length, count);
+  });
+  return best;
+}

@@ -1,0 +1,219 @@
+import { join } from "node:path";
+import { iterationsPerEpoch } from "../nn/dino/epochs.ts";
+import type { TrainingSettings } from "../nn/dino/settings.ts";
+import { runProbes } from "../library/run-metrics.ts";
+import { completeRun, endRun, insertRun, listRuns, resumeRun, runById, unknownRun } from "../library/runs.ts";
+import type { PretrainSummary, RunEvent } from "../rpc/api.ts";
+import type { Model, Run, RunScores, RunSummary } from "../rpc/records.ts";
+import { CoreError, errorRecord } from "../util/errors.ts";
+import { cleanName, freeName, keepModel, takenName } from "./models.ts";
+import { checkpointFile, train, type Rhythm, type Trained } from "./pretrain-loop.ts";
+import { probePictures, runPictures } from "./pretrain-pictures.ts";
+import { defaultCacheBytes, planRun, type Plan, type PretrainChoice } from "./pretrain-plan.ts";
+import { runJob, type RunningJob, type Watch, type Workplace } from "./run.ts";
+
+/** How a run is looked after; see `Rhythm`. */
+export interface Care {
+  readonly saveEveryMinutes?: number;
+  readonly saveEvery?: number;
+  readonly probeEvery?: number;
+  readonly stopOnCollapse?: boolean;
+}
+
+/** A new run. */
+export interface NewPretraining extends PretrainChoice, Care {
+  /** What to call its model; `pretrained` unless given. */
+  readonly name?: string;
+}
+
+/** A run that goes on. */
+export interface ResumedPretraining extends Care, Pick<PretrainChoice, "device" | "microBatch" | "cacheBytes"> {
+  /** The run; the newest that was stopped or failed unless given. */
+  readonly runId?: number;
+  /** Passes or iterations that it is to have in all, beyond what it was made for. */
+  readonly epochs?: number;
+  readonly iterations?: number;
+}
+
+/** Who follows a run. */
+export interface RunWatch extends Watch {
+  readonly onRun?: ((event: RunEvent) => void) | undefined;
+}
+
+/** Time between checkpoints unless the user says otherwise. */
+const usualSaveMinutes = 5;
+
+/** Probes in a run, unless the user says how far apart they are. */
+const usualProbes = 20;
+
+/**
+ * Pretrains a network on all pictures of the library and adds the teacher's backbone as a model. Throws what planning
+ * and training throw; a run that was stopped or failed can be resumed.
+ */
+export async function pretrain(
+  workplace: Workplace,
+  { name, saveEveryMinutes, saveEvery, probeEvery, stopOnCollapse, ...choice }: NewPretraining,
+  watch: RunWatch = {},
+): Promise<PretrainSummary> {
+  const { library } = workplace;
+  const { db } = library;
+  const chosen = name === undefined ? freeName(db, "pretrained") : takenName(db, cleanName(name));
+  return runJob(workplace, "pretrain", { name: chosen, device: choice.device }, watch, async (job) => {
+    job.phase("preparing", 0)(0);
+    const plan = await planRun(workplace, choice);
+    const { settings, start, pictures } = plan;
+    const run = insertRun(db, {
+      ...{ name: chosen, start, device: plan.device, settings: { ...settings }, iterations: settings.iterations },
+      imageCount: pictures.imageIds.length,
+      fingerprint: pictures.fingerprint,
+    });
+    const rhythm = rhythmOf(settings, { saveEveryMinutes, saveEvery, probeEvery, stopOnCollapse });
+    return finishRun(workplace, run, plan, rhythm, job, watch);
+  });
+}
+
+/**
+ * Goes on with a run from its checkpoint, on the CPU to exactly the same numbers as if it had never been stopped; with
+ * more iterations, its schedules stretch. Throws `run-unknown`, `run-missing`, and `option-invalid` for a run that is done.
+ */
+export async function resumePretraining(
+  workplace: Workplace,
+  options: ResumedPretraining,
+  watch: RunWatch = {},
+): Promise<PretrainSummary> {
+  const { library } = workplace;
+  const { db } = library;
+  const before = runToResume(workplace, options);
+  return runJob(workplace, "pretrain", { runId: before.id, device: options.device }, watch, async (job) => {
+    const pictures = runPictures(db);
+    const imageCount = pictures.imageIds.length;
+    const stored = before.settings as unknown as TrainingSettings;
+    const settings = { ...stored, iterations: extended(before, stored, imageCount, options) };
+    if (before.fingerprint !== pictures.fingerprint) {
+      const sentence =
+        "The library's pictures are not those that the run began with: it goes on with those that are there now.";
+      watch.onRun?.({ kind: "note", sentence });
+    }
+    const { device, microBatch, cacheBytes = defaultCacheBytes } = options;
+    const { fingerprint } = pictures;
+    const run = resumeRun(db, before.id, {
+      ...{ device, settings: { ...settings }, iterations: settings.iterations, imageCount, fingerprint },
+    });
+    const plan: Plan = {
+      ...{ preset: "", settings, start: run.start, from: { kind: "random" }, pictures, device, cacheBytes },
+      ...(microBatch === undefined ? {} : { microBatch }),
+    };
+    return finishRun(workplace, run, plan, rhythmOf(settings, options), job, watch);
+  });
+}
+
+function runToResume({ library }: Workplace, { runId }: ResumedPretraining): Run {
+  const { db } = library;
+  if (runId !== undefined) {
+    const run = runById(db, runId);
+    if (run === null) throw unknownRun(runId);
+    if (run.checkpoint !== null) return run;
+    throw new CoreError("run-missing", `Run ${runId} has no checkpoint to go on from.`, { hint: "Start a new run." });
+  }
+  const run = listRuns(db, 100).find(({ state, checkpoint }) => state !== "done" && checkpoint !== null);
+  if (run !== undefined) return run;
+  throw new CoreError("run-missing", "There is no run to go on with.", {
+    hint: "Start one with `dinoscope pretrain`; `dinoscope runs list` shows those that are done.",
+  });
+}
+
+/** Iterations in all: those that the run was made for, or more. */
+function extended(
+  run: Run,
+  { batch }: TrainingSettings,
+  images: number,
+  { epochs, iterations }: ResumedPretraining,
+): number {
+  const asked = iterations ?? (epochs === undefined ? run.iterations : epochs * iterationsPerEpoch(images, batch));
+  if (asked > run.iteration || (asked === run.iterations && run.state !== "done")) return asked;
+  throw new CoreError("option-invalid", `Run ${run.id} has done ${run.iteration} of ${asked} iterations.`, {
+    hint: "To go on beyond that, give the number that it is to have in all: --epochs or --iterations.",
+  });
+}
+
+function rhythmOf(settings: TrainingSettings, care: { readonly [Key in keyof Care]: Care[Key] | undefined }): Rhythm {
+  return {
+    saveEveryMs: (care.saveEveryMinutes ?? usualSaveMinutes) * 60_000,
+    saveEvery: care.saveEvery ?? null,
+    probeEvery: care.probeEvery ?? Math.max(1, Math.ceil(settings.iterations / usualProbes)),
+    stopOnCollapse: care.stopOnCollapse ?? false,
+  };
+}
+
+async function finishRun(
+  workplace: Workplace,
+  run: Run,
+  plan: Plan,
+  rhythm: Rhythm,
+  job: RunningJob,
+  watch: RunWatch,
+): Promise<PretrainSummary> {
+  const { db } = workplace.library;
+  const started = performance.now();
+  const probes = probePictures(db, plan.pictures);
+  const emit = (event: RunEvent): void => watch.onRun?.(event);
+  let trained: Trained;
+  try {
+    trained = await train({ workplace, run, plan, probes, rhythm, job, emit });
+  } catch (error) {
+    try {
+      const { code, message } = errorRecord(error);
+      endRun(db, run.id, job.signal.aborted ? { state: "stopped" } : { state: "failed", problem: { code, message } });
+    } catch {
+      // The library itself failed (a full disk): the first error says more, and opening stops abandoned runs.
+    }
+    throw error;
+  }
+  const durationMs = performance.now() - started;
+  const model = await becomeModel(workplace, run, plan, trained, durationMs);
+  const done = runById(db, run.id) ?? run;
+  const { before, after } = scoresOf(workplace, run);
+  return { run: done, model, before, after, findings: trained.findings, failed: trained.failed, durationMs };
+}
+
+/** The teacher's backbone becomes a model of the library, with what it was made of and what it gained. */
+async function becomeModel(
+  workplace: Workplace,
+  run: Run,
+  plan: Plan,
+  { failed }: Trained,
+  milliseconds: number,
+): Promise<Model> {
+  const { library, engine } = workplace;
+  const { db, folder } = library;
+  const { settings, pictures, start } = plan;
+  const { before, after } = scoresOf(workplace, run);
+  const name = freeName(db, run.name);
+  const made = await engine.call("makeTrainedModel", {
+    checkpoint: join(folder, checkpointFile(run)),
+    destination: join(folder, "models", name),
+    notes: {
+      ...{ run: run.id, method: "DINO", pictures: pictures.imageIds.length, batch: settings.batch },
+      epochs: Math.round((10 * settings.iterations * settings.batch) / pictures.imageIds.length) / 10,
+      ...{ start: start.kind === "model" ? start.name : start.kind, colour: settings.colour, seed: settings.seed },
+      ...{ globalSize: settings.crops.globalSize, localSize: settings.crops.localSize },
+      selfRetrieval: after.selfRetrieval,
+      ...(after.accuracy === null ? {} : { accuracy: after.accuracy }),
+    },
+  });
+  const model = keepModel(workplace, name, made, made.file);
+  const summary: RunSummary = { before, after, leftOut: failed.length, milliseconds };
+  completeRun(db, run.id, model.id, summary);
+  return model;
+}
+
+/** The scores of the first and of the last probe. */
+function scoresOf({ library }: Workplace, run: Run): { before: RunScores; after: RunScores } {
+  const probes = runProbes(library.db, run.id);
+  const [first, last] = [probes.at(0), probes.at(-1)];
+  if (first === undefined || last === undefined) throw new CoreError("internal", `Run ${run.id} was never probed.`);
+  const scores = ({ selfRetrieval, selfRetrievalCount, accuracy, accuracyCount }: RunScores): RunScores => ({
+    ...{ selfRetrieval, selfRetrievalCount, accuracy, accuracyCount },
+  });
+  return { before: scores(first), after: scores(last) };
+}

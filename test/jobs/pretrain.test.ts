@@ -1,0 +1,314 @@
+import { cpSync, existsSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { createEngine, type Engine } from "../../core/engine/supervisor.ts";
+import { embedImages } from "../../core/jobs/embed.ts";
+import { findModel } from "../../core/jobs/models.ts";
+import { pretrain, resumePretraining, type NewPretraining } from "../../core/jobs/pretrain.ts";
+import { discardRun, exportRun, showRun } from "../../core/jobs/runs.ts";
+import type { Workplace } from "../../core/jobs/run.ts";
+import { listModels } from "../../core/library/models.ts";
+import { listJobs } from "../../core/library/jobs.ts";
+import { openLibrary } from "../../core/library/open.ts";
+import { runAttention, runMetrics, runProbes } from "../../core/library/run-metrics.ts";
+import { listRuns, runById } from "../../core/library/runs.ts";
+import type { RunEvent } from "../../core/rpc/api.ts";
+import { readSafetensors } from "../../core/weights/safetensors.ts";
+import { drawPicture } from "../helpers/pictures.ts";
+import { drawLabelled, figuresOf, fillLibrary, tinyRun } from "../helpers/pretraining.ts";
+import { leaveNothingBehind } from "../helpers/processes.ts";
+import { sharedEngine } from "../helpers/shared-engine.ts";
+import { refusalOfAsync } from "../helpers/refusal.ts";
+import { temporaryFolder, temporaryLibrary } from "../library/support.ts";
+
+leaveNothingBehind();
+
+const engine = sharedEngine();
+
+async function filledWorkplace(folder?: string): Promise<Workplace> {
+  const workplace = { library: temporaryLibrary(), engine };
+  await fillLibrary(workplace, folder);
+  return workplace;
+}
+
+/** The weights of a run's checkpoint. */
+async function tensorsOf({ library }: Workplace, id: number): Promise<Map<string, number[]>> {
+  const { tensors } = await readSafetensors(join(library.folder, "models", "runs", `${id}.safetensors`));
+  return new Map([...tensors].map(([name, { data }]) => [name, [...data]]));
+}
+
+describe("a run", () => {
+  test("trains, is probed, and becomes a model that embeds", async () => {
+    const workplace = await filledWorkplace();
+    const { db, folder } = workplace.library;
+    const events: RunEvent[] = [];
+    const summary = await pretrain(workplace, { ...tinyRun, name: "mine" }, { onRun: (event) => events.push(event) });
+
+    expect(summary.model).toMatchObject({ name: "mine", trained: true, imageSize: 32, width: 24 });
+    expect(summary.model.provenance).toMatchObject({
+      format: "pretraining",
+      notes: { iterations: 6, pictures: 14, seed: 5 },
+    });
+    expect(summary.run).toMatchObject({ state: "done", iteration: 6, modelId: summary.model.id, imageCount: 14 });
+    expect(summary.after).toMatchObject({ selfRetrievalCount: 14, accuracyCount: 14 });
+    expect(summary.failed).toEqual([]);
+
+    const metrics = runMetrics(db, summary.run.id);
+    expect(metrics.map(({ iteration }) => iteration)).toEqual([0, 1, 2, 3, 4, 5]);
+    for (const { loss, teacherEntropy, divergence } of metrics) {
+      expect(loss - teacherEntropy).toBeCloseTo(divergence, 4);
+      expect(divergence).toBeGreaterThanOrEqual(0);
+      expect(teacherEntropy).toBeLessThanOrEqual(Math.log(16));
+    }
+    expect(events.flatMap((event) => (event.kind === "metrics" ? event.metrics : []))).toEqual(metrics);
+    expect(runProbes(db, summary.run.id).map(({ iteration }) => iteration)).toEqual([0, 3, 6]);
+    const watched = runAttention(db, summary.run.id, 6);
+    expect(watched).toHaveLength(6);
+    expect(watched[0]).toMatchObject({ heads: 2, rows: 4, columns: 4 });
+    expect(showRun(workplace.library, summary.run.id)).toMatchObject({
+      model: "mine",
+      findings: [{ kind: "too-early" }],
+    });
+
+    const embedded = await embedImages(workplace, findModel(db, "mine"), { device: "cpu" });
+    expect(embedded).toMatchObject({ embedded: 14, failed: [] });
+    expect(readdirSync(join(folder, "models", "runs"))).toEqual([`${summary.run.id}.safetensors`]);
+    expect(listJobs(db, 1)[0]).toMatchObject({ kind: "embed", state: "done" });
+  });
+
+  test("leaves out pictures that cannot be read any more, and says which", async () => {
+    const photos = await drawLabelled();
+    const workplace = await filledWorkplace(photos);
+    writeFileSync(join(photos, "one", "000.jpg"), "no picture");
+    const { failed, run } = await pretrain(workplace, tinyRun);
+    expect(failed).toEqual([
+      { path: join(photos, "one", "000.jpg"), reason: expect.stringContaining("JPEG") as string },
+    ]);
+    expect(run.summary?.leftOut).toBe(1);
+  });
+
+  test("is discarded with its model, its embeddings and its files, and keeps its curves", async () => {
+    const workplace = await filledWorkplace();
+    const { db, folder } = workplace.library;
+    const { run, model } = await pretrain(workplace, { ...tinyRun, iterations: 2 });
+    await embedImages(workplace, model, { device: "cpu" });
+    await discardRun(workplace.library, run.id);
+    expect(listModels(db)).toEqual([]);
+    expect(existsSync(join(folder, model.file))).toBe(false);
+    expect(readdirSync(join(folder, "models", "runs"))).toEqual([]);
+    expect(runById(db, run.id)).toMatchObject({ state: "done", modelId: null, checkpoint: null });
+    expect(runMetrics(db, run.id)).toHaveLength(2);
+  });
+
+  test("needs some pictures, and settings that go together", async () => {
+    const workplace: Workplace = { library: temporaryLibrary(), engine };
+    expect(await refusalOfAsync(() => pretrain(workplace, tinyRun))).toContain("pictures-missing: ");
+    await fillLibrary(workplace);
+    const refused = async (choice: Partial<NewPretraining>): Promise<string> =>
+      (await refusalOfAsync(() => pretrain(workplace, { ...tinyRun, ...choice }))).split(":")[0] ?? "";
+    expect(await refused({ batch: 15 })).toBe("option-invalid");
+    expect(await refused({ globalSize: 36 })).toBe("option-invalid");
+    expect(await refused({ microBatch: 3 })).toBe("option-invalid");
+    expect(await refused({ minutes: 1 })).toBe("option-invalid");
+    expect(await refused({ start: "nobody" })).toBe("model-unknown");
+    expect(listRuns(workplace.library.db, 5)).toEqual([]);
+  });
+});
+
+describe("a run that goes on", () => {
+  test("after a stop gives exactly the numbers of one that was never stopped", async () => {
+    const photos = await drawLabelled();
+    const [whole, stopped] = [await filledWorkplace(photos), await filledWorkplace(photos)];
+    const choice = { ...tinyRun, dropPath: 0.3, depth: 2, iterations: 8 };
+    const straight = await pretrain(whole, choice);
+
+    const stop = new AbortController();
+    const onRun = (event: RunEvent): void => {
+      if (event.kind === "metrics" && event.metrics.some(({ iteration }) => iteration >= 2)) stop.abort();
+    };
+    await expect(pretrain(stopped, choice, { signal: stop.signal, onRun })).rejects.toThrow();
+    const [run] = listRuns(stopped.library.db, 1);
+    expect(run).toMatchObject({ state: "stopped" });
+    expect(run?.iteration).toBeGreaterThanOrEqual(3);
+    expect(run?.iteration).toBeLessThan(8);
+    expect(listModels(stopped.library.db)).toEqual([]);
+    // In another engine: nothing but the checkpoint carries over.
+    const fresh = createEngine();
+    try {
+      const resumed = await resumePretraining({ ...stopped, engine: fresh }, { device: "cpu", probeEvery: 3 });
+      expect(figuresOf(runMetrics(stopped.library.db, resumed.run.id))).toEqual(
+        figuresOf(runMetrics(whole.library.db, straight.run.id)),
+      );
+      expect(await tensorsOf(stopped, resumed.run.id)).toEqual(await tensorsOf(whole, straight.run.id));
+      expect(resumed.after).toEqual(straight.after);
+    } finally {
+      await fresh.close();
+    }
+  });
+
+  test("after its engine was killed finishes in the same call, with the same numbers", async () => {
+    const photos = await drawLabelled();
+    const [whole, killed] = [await filledWorkplace(photos), await filledWorkplace(photos)];
+    const straight = await pretrain(whole, tinyRun);
+    const victim: Engine = createEngine();
+    try {
+      let kills = 0;
+      const notes: string[] = [];
+      const onRun = (event: RunEvent): void => {
+        if (event.kind === "note") notes.push(event.sentence);
+        if (event.kind !== "saved" || kills === 2 || victim.pid === undefined) return;
+        kills++;
+        process.kill(victim.pid, "SIGKILL");
+      };
+      const summary = await pretrain({ ...killed, engine: victim }, { ...tinyRun, saveEvery: 2 }, { onRun });
+      expect(kills).toBe(2);
+      expect(notes).toHaveLength(2);
+      expect(figuresOf(runMetrics(killed.library.db, summary.run.id))).toEqual(
+        figuresOf(runMetrics(whole.library.db, straight.run.id)),
+      );
+      expect(summary.after).toEqual(straight.after);
+    } finally {
+      await victim.close();
+    }
+  });
+
+  test("to more iterations than it was made for becomes another model", async () => {
+    const workplace = await filledWorkplace();
+    const { db } = workplace.library;
+    const first = await pretrain(workplace, { ...tinyRun, name: "mine" });
+    expect(await refusalOfAsync(() => resumePretraining(workplace, { device: "cpu" }))).toContain("run-missing: ");
+    const { id: runId } = first.run;
+    expect(await refusalOfAsync(() => resumePretraining(workplace, { device: "cpu", runId }))).toContain(
+      "option-invalid: ",
+    );
+    const longer = await resumePretraining(workplace, { device: "cpu", runId, epochs: 3 });
+    // Three batches of four are a pass over fourteen pictures.
+    expect(longer.run).toMatchObject({ id: runId, iteration: 9, iterations: 9, state: "done" });
+    expect(longer.model.name).toBe("mine-2");
+    expect(runMetrics(db, runId)).toHaveLength(9);
+    expect(figuresOf(runMetrics(db, runId)).slice(0, 6).at(-1)?.iteration).toBe(5);
+  });
+
+  test("says so when the pictures are not the same any more", async () => {
+    const photos = await drawLabelled();
+    const workplace = await filledWorkplace(photos);
+    const { run } = await pretrain(workplace, { ...tinyRun, iterations: 2 });
+    await drawPicture(join(photos, "one", "new.jpg"), { seed: 77 });
+    await fillLibrary(workplace, photos);
+    const notes: RunEvent[] = [];
+    const onRun = (event: RunEvent): void => void (event.kind === "note" && notes.push(event));
+    const longer = await resumePretraining(workplace, { device: "cpu", runId: run.id, iterations: 3 }, { onRun });
+    expect(notes).toHaveLength(1);
+    expect(longer.run.imageCount).toBe(15);
+  });
+});
+
+describe("a start", () => {
+  test("from a model keeps its backbone still while the fresh head warms up", async () => {
+    const workplace = await filledWorkplace();
+    const { model } = await pretrain(workplace, { ...tinyRun, name: "base" });
+    const base = await readSafetensors(join(workplace.library.folder, model.file));
+    const {
+      device,
+      globalSize,
+      localSize,
+      crops,
+      sourceSize,
+      headHidden,
+      bottleneck,
+      prototypes,
+      batch,
+      learningRate,
+    } = tinyRun;
+    const common = {
+      device,
+      globalSize,
+      localSize,
+      crops,
+      sourceSize,
+      headHidden,
+      bottleneck,
+      prototypes,
+      batch,
+      learningRate,
+    };
+    const waiting = await pretrain(workplace, { ...common, iterations: 4, freezeBackbone: 4, start: "base" });
+    const waited = await tensorsOf(workplace, waiting.run.id);
+    for (const [name, { data }] of base.tensors)
+      expect(waited.get(`student.backbone.${name}`), name).toEqual([...data]);
+    const moving = await pretrain(workplace, { ...common, iterations: 4, freezeBackbone: 2, start: "base" });
+    const moved = await tensorsOf(workplace, moving.run.id);
+    expect(moved.get("student.backbone.norm.weight")).not.toEqual(waited.get("student.backbone.norm.weight"));
+    expect(moving.run.start).toEqual({ kind: "model", name: "base", hash: model.hash });
+  });
+
+  test("from a full checkpoint begins with its networks, head and centre, and is careful", async () => {
+    const workplace = await filledWorkplace();
+    const first = await pretrain(workplace, tinyRun);
+    const file = join(temporaryFolder(), "full.safetensors");
+    await exportRun(workplace, first.run.id, file);
+    const { tensors } = await readSafetensors(file);
+    expect(tensors.has("student.module.backbone.blocks.0.attn.qkv.weight")).toBe(true);
+    expect(tensors.has("teacher.head.last_layer.weight_v")).toBe(true);
+    expect([...tensors.keys()].filter((name) => name.startsWith("first"))).toEqual([]);
+
+    const { device, globalSize, localSize, crops, sourceSize, batch } = tinyRun;
+    const choice = { device, globalSize, localSize, crops, sourceSize, batch };
+    const next = await pretrain(workplace, { ...choice, iterations: 1, start: file });
+    const before = await tensorsOf(workplace, first.run.id);
+    const after = await tensorsOf(workplace, next.run.id);
+    const settings = next.run.settings as { learningRate: number; teacherMomentum: number; freezeLastLayer: number };
+    expect(settings).toMatchObject({ learningRate: 5e-5 / 8, teacherMomentum: 0.9995, freezeLastLayer: 0 });
+    for (const name of ["teacher.head.mlp.0.weight", "student.backbone.pos_embed"]) {
+      const [old, now] = [before.get(name) ?? [], after.get(name) ?? []];
+      expect(Math.max(...now.map((value, i) => Math.abs(value - (old[i] ?? 0)))), name).toBeLessThan(1e-5);
+    }
+    // The centre moves by a tenth towards this batch's mean.
+    const [old, now] = [before.get("centre") ?? [], after.get("centre") ?? []];
+    expect(now).not.toEqual(old);
+    expect(Math.hypot(...now.map((value, i) => value - 0.9 * (old[i] ?? 0)))).toBeLessThan(0.2);
+  });
+});
+
+test("low resolution first goes on at full resolution, and resumes within either", async () => {
+  const photos = await drawLabelled();
+  const [whole, stopped] = [await filledWorkplace(photos), await filledWorkplace(photos)];
+  const choice = { ...tinyRun, globalSize: 48, sourceSize: 48, localSize: 24, lowResolutionFirst: 0.5 };
+  const straight = await pretrain(whole, choice);
+  expect(straight.run.settings).toMatchObject({ lowResolution: { iterations: 3, globalSize: 32, localSize: 16 } });
+  expect(straight.model.imageSize).toBe(48);
+  const stop = new AbortController();
+  const onRun = (event: RunEvent): void => {
+    if (event.kind === "probe" && event.probe.iteration === 2) stop.abort();
+  };
+  await expect(pretrain(stopped, { ...choice, probeEvery: 2 }, { signal: stop.signal, onRun })).rejects.toThrow();
+  const { run } = await resumePretraining(stopped, { device: "cpu" });
+  expect(figuresOf(runMetrics(stopped.library.db, run.id))).toEqual(
+    figuresOf(runMetrics(whole.library.db, straight.run.id)),
+  );
+});
+
+test("a checkpoint that was changed is refused", async () => {
+  const workplace = await filledWorkplace();
+  const { run } = await pretrain(workplace, { ...tinyRun, iterations: 1 });
+  const file = join(workplace.library.folder, "models", "runs", `${run.id}.safetensors`);
+  const copy = join(temporaryFolder(), "copy");
+  cpSync(workplace.library.folder, copy, { recursive: true });
+  writeFileSync(file, "nothing");
+  const resume = (): Promise<unknown> => resumePretraining(workplace, { device: "cpu", runId: run.id, iterations: 2 });
+  expect(await refusalOfAsync(resume)).toContain("safetensors-invalid: ");
+  expect(runById(workplace.library.db, run.id)).toMatchObject({
+    state: "failed",
+    problem: { code: "safetensors-invalid" },
+  });
+  const untouched = openLibrary(copy, { mode: "write" });
+  try {
+    const again = await resumePretraining(
+      { library: untouched, engine },
+      { device: "cpu", runId: run.id, iterations: 2 },
+    );
+    expect(again.run).toMatchObject({ state: "done", iteration: 2 });
+  } finally {
+    untouched.close();
+  }
+});
