@@ -5,7 +5,7 @@
 export const layers = {
   "core/main": ["core/server", "core/app", "core/rpc", "core/util"],
   "core/server": ["core/app", "core/rpc", "core/util"],
-  "core/cli": ["core/app", "core/rpc", "core/util"],
+  "core/cli": ["core/server", "core/app", "core/rpc", "core/util"],
   "core/app": [
     "core/jobs",
     "core/library",

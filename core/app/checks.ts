@@ -1,6 +1,14 @@
 /** Looking for likely mistakes, and what is done about them; see core/jobs/check.ts and check-actions.ts. */
 import { checkLibrary, type CheckOptions } from "../jobs/check.ts";
-import { acceptWrongLabels, dismissChecks, rareLabels, relabelImage, unifyDuplicates } from "../jobs/check-actions.ts";
+import {
+  acceptWrongLabels,
+  dismissChecks,
+  rareLabels,
+  relabelImage,
+  swapLabels,
+  unifyDuplicates,
+  type FindingChoice,
+} from "../jobs/check-actions.ts";
 import { findModel } from "../jobs/models.ts";
 import type { Watch, Workplace } from "../jobs/run.ts";
 import { showFindings } from "../jobs/show-findings.ts";
@@ -23,7 +31,8 @@ export interface CheckChanges {
   acceptWrongLabels(count: number): Operation | null;
   relabel(imageId: number, label: string): Operation | null;
   unifyDuplicates(imageId: number, label?: string): Operation | null;
-  dismissChecks(kind: CheckKind, which: { imageId: number } | { count: number }): Operation | null;
+  swapLabels(first: number, second: number): Operation | null;
+  dismissChecks(kind: CheckKind, which: FindingChoice): Operation | null;
 }
 
 export function checkViews({ library: { db } }: Desk): CheckViews {
@@ -44,6 +53,7 @@ export function checkChanges(workplace: Workplace): CheckChanges {
     acceptWrongLabels: (count) => acceptWrongLabels(library, count),
     relabel: (imageId, label) => relabelImage(library, imageId, label),
     unifyDuplicates: (imageId, label) => unifyDuplicates(library, imageId, label),
+    swapLabels: (first, second) => swapLabels(library, first, second),
     dismissChecks: (kind, which) => dismissChecks(library, kind, which),
   };
 }

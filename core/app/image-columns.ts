@@ -34,7 +34,9 @@ export interface ImageRows {
 export interface ModelColumns {
   readonly embedded: Uint8Array;
   readonly suggestedLabelIds: Uint32Array;
-  readonly confidences: Float32Array;
+  readonly confidences: Float64Array;
+  readonly confidencesLow: Float64Array;
+  readonly confidencesHigh: Float64Array;
   /** `suggestionOffered` and `suggestionAbstained` of `imageFlags`. */
   readonly suggestionFlags: Uint8Array;
   readonly clusterIds: Uint32Array;
@@ -52,11 +54,14 @@ export interface ImageColumnStore {
   ofModel(modelId: number | null): ModelColumns;
 }
 
+/** Models whose columns are kept: some 6 MB each with 100,000 images. */
+const keptModels = 8;
+
 export function createImageColumnStore(db: Reader, revisions: Revisions): ImageColumnStore {
   const imageRevision = (): number => revisions.of("images", "sources");
   const rows = remembered(imageRevision, () => readRows(db));
   const theRows = (): ImageRows => rows(null);
-  const scatter = <Column extends Uint8Array | Uint32Array | Float32Array>(
+  const scatter = <Column extends Uint8Array | Uint32Array | Float32Array | Float64Array>(
     ids: Float64Array,
     values: (at: number) => number,
     column: Column,
@@ -95,10 +100,18 @@ export function createImageColumnStore(db: Reader, revisions: Revisions): ImageC
       const ids = modelId === null ? new Float64Array() : embeddedColumn(db, modelId);
       return scatter(ids, () => 1, new Uint8Array(theRows().ids.length));
     },
+    keptModels,
   );
   const suggestions = remembered(
-    () => imageRevision() + revisions.of("annotations", "suggestions", "models"),
+    () => imageRevision() + revisions.of("suggestions", "models"),
     (modelId: number | null) => readSuggestions(db, modelId, theRows().ids.length, scatter),
+    keptModels,
+  );
+  // An image that has a label needs no suggestion.
+  const openSuggestions = remembered(
+    () => imageRevision() + revisions.of("suggestions", "models", "annotations"),
+    (modelId: number | null) => withoutLabelled(suggestions(modelId), labels(null).labelIds),
+    keptModels,
   );
   const clusters = remembered(
     () => imageRevision() + revisions.of("clusters", "models", "embeddings"),
@@ -111,6 +124,7 @@ export function createImageColumnStore(db: Reader, revisions: Revisions): ImageC
       scatter(columns.image_id, (at) => columns.similarity[at] as number, similarities);
       return { clusterIds, similarities };
     },
+    keptModels,
   );
   return {
     rows: theRows,
@@ -126,7 +140,7 @@ export function createImageColumnStore(db: Reader, revisions: Revisions): ImageC
     },
     labels: () => labels(null),
     masks: () => masks(null),
-    ofModel: (modelId) => ({ embedded: embedded(modelId), ...suggestions(modelId), ...clusters(modelId) }),
+    ofModel: (modelId) => ({ embedded: embedded(modelId), ...openSuggestions(modelId), ...clusters(modelId) }),
   };
 }
 
@@ -153,24 +167,51 @@ function readRows(db: Reader): ImageRows {
   };
 }
 
+type SuggestionColumns = Pick<
+  ModelColumns,
+  "suggestedLabelIds" | "confidences" | "confidencesLow" | "confidencesHigh" | "suggestionFlags"
+>;
+
 function readSuggestions(
   db: Reader,
   modelId: number | null,
   length: number,
-  scatter: <Column extends Uint8Array | Uint32Array | Float32Array>(
+  scatter: <Column extends Uint8Array | Uint32Array | Float32Array | Float64Array>(
     ids: Float64Array,
     values: (at: number) => number,
     column: Column,
   ) => Column,
-): Pick<ModelColumns, "suggestedLabelIds" | "confidences" | "suggestionFlags"> {
-  const [suggestedLabelIds, confidences] = [new Uint32Array(length), new Float32Array(length)];
-  const suggestionFlags = new Uint8Array(length);
-  if (modelId === null) return { suggestedLabelIds, confidences, suggestionFlags };
-  const { image_id: ids, label_id: labelIds, confidence, abstained } = suggestionColumns(db, modelId);
+): SuggestionColumns {
+  const columns = {
+    suggestedLabelIds: new Uint32Array(length),
+    confidences: new Float64Array(length),
+    confidencesLow: new Float64Array(length),
+    confidencesHigh: new Float64Array(length),
+    suggestionFlags: new Uint8Array(length),
+  };
+  if (modelId === null) return columns;
+  const { image_id: ids, label_id: labelIds, abstained, ...sure } = suggestionColumns(db, modelId);
   const flagAt = (at: number): number =>
     abstained[at] === 1 ? imageFlags.suggestionAbstained : imageFlags.suggestionOffered;
-  scatter(ids, (at) => labelIds[at] as number, suggestedLabelIds);
-  scatter(ids, (at) => confidence[at] as number, confidences);
-  scatter(ids, flagAt, suggestionFlags);
-  return { suggestedLabelIds, confidences, suggestionFlags };
+  scatter(ids, (at) => labelIds[at] as number, columns.suggestedLabelIds);
+  scatter(ids, (at) => sure.confidence[at] as number, columns.confidences);
+  scatter(ids, (at) => sure.confidence_low[at] as number, columns.confidencesLow);
+  scatter(ids, (at) => sure.confidence_high[at] as number, columns.confidencesHigh);
+  scatter(ids, flagAt, columns.suggestionFlags);
+  return columns;
+}
+
+function withoutLabelled(columns: SuggestionColumns, labelIds: Uint32Array): SuggestionColumns {
+  const open = <Column extends Uint8Array | Uint32Array | Float32Array | Float64Array>(column: Column): Column => {
+    const kept = column.slice() as Column;
+    for (let row = 0; row < kept.length; row++) if (labelIds[row] !== 0) kept[row] = 0;
+    return kept;
+  };
+  return {
+    suggestedLabelIds: open(columns.suggestedLabelIds),
+    confidences: open(columns.confidences),
+    confidencesLow: open(columns.confidencesLow),
+    confidencesHigh: open(columns.confidencesHigh),
+    suggestionFlags: open(columns.suggestionFlags),
+  };
 }

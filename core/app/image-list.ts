@@ -166,7 +166,7 @@ function sorted(
       const { confidences, suggestionFlags } = columns.ofModel(modelId);
       const direction = sort.by === "uncertainty" ? 1 : -1;
       const none = sort.by === "uncertainty" ? 2 : -1;
-      const scores = confidences.map((confidence, row) => (suggestionFlags[row] === 0 ? none : confidence));
+      const scores = Float32Array.from(confidences, (sure, row) => (suggestionFlags[row] === 0 ? none : sure));
       return by(scores, direction, scores);
     }
     case "cluster": {

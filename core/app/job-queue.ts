@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import type { Watch } from "../jobs/run.ts";
 import type { Writer } from "../library/database.ts";
-import { createJob, finishJob, jobById, listJobs } from "../library/jobs.ts";
+import { createJob, finishJob, jobById, listJobs, requeueJob } from "../library/jobs.ts";
 import type { Progress } from "../rpc/api.ts";
 import { jobParameters, type JobResults, type StartableKind } from "../rpc/job-parameters.ts";
 import type { Job, JobKind } from "../rpc/records.ts";
@@ -66,6 +66,9 @@ export function createJobQueue(db: Writer, workers: JobWorkers, tell: JobListene
     const job = jobById(db, id);
     if (job === null) throw new CoreError("job-unknown", `There is no job ${id} in this library.`);
     return job;
+  };
+  const refuseWhenClosed = (): void => {
+    if (closed) throw new CoreError("closing", "Dinoscope is closing this library.");
   };
   const viewOf = (job: Job): JobView => {
     const current = running.get(job.kind);
@@ -131,7 +134,7 @@ export function createJobQueue(db: Writer, workers: JobWorkers, tell: JobListene
 
   return {
     start: (request) => {
-      if (closed) throw new CoreError("closing", "Dinoscope is closing this library.");
+      refuseWhenClosed();
       return enqueue(createJob(db, request.kind, request.parameters), request);
     },
     stop: (id) => {
@@ -150,12 +153,9 @@ export function createJobQueue(db: Writer, workers: JobWorkers, tell: JobListene
       return job;
     },
     resume: (id) => {
-      const job = known(id);
-      const isActive = waiting.some((entry) => entry.id === id) || running.get(job.kind)?.id === id;
-      if (isActive || (job.state !== "stopped" && job.state !== "failed")) {
-        throw new CoreError("job-state", `Job ${id} is ${job.state} and cannot go on.`);
-      }
-      return enqueue(job, storedRequest(job));
+      refuseWhenClosed();
+      const request = storedRequest(known(id));
+      return enqueue(requeueJob(db, id), request);
     },
     views: (limit) => listJobs(db, limit).map(viewOf),
     active: () => {

@@ -4,11 +4,14 @@ import { join } from "node:path";
 import { drawSampleLibrary } from "../engine/sample-process.ts";
 import { importFormats, type ImportFormat } from "../jobs/import-dataset.ts";
 import type { Watch } from "../jobs/run.ts";
+import { describeJob } from "../library/jobs.ts";
+import type { RunEvent } from "../rpc/api.ts";
 import type { ChangeKind } from "../rpc/messages.ts";
 import type { JobKind } from "../rpc/records.ts";
 import { CoreError } from "../util/errors.ts";
 import type { JobWorkers } from "./job-queue.ts";
-import { deviceOf, modelOf, type Office } from "./office.ts";
+import { pretrainChoiceOf } from "./handlers/runs.ts";
+import { deviceOf, exportScopeOf, modelOf, type Office } from "./office.ts";
 
 /** What is other than before while a job of a kind goes on. */
 export const changesOfJob: Readonly<Record<JobKind, readonly ChangeKind[]>> = {
@@ -52,10 +55,11 @@ export function createJobWorkers(office: () => Office): JobWorkers {
       const model = known ? { model: nameOf(modelId) } : {};
       return app.check({ ...model, kinds, temperature: 0.07, device: deviceOf(office(), device) }, watch);
     },
-    export: async ({ format, folder, modelId, ...rest }, watch) => {
+    export: async ({ format, folder, modelId, scope: asked, ...rest }, watch) => {
       const destination = await office().roots.fresh(folder);
       const model = modelId === undefined ? {} : { model: nameOf(modelId) };
-      return office().app.exportImages(format, { ...rest, ...model, destination }, watch);
+      const scope = exportScopeOf(office(), asked, modelId);
+      return office().app.exportImages(format, { ...rest, ...model, scope, destination }, watch);
     },
     import: async ({ format, path }, watch) => {
       const { app, roots } = office();
@@ -68,7 +72,38 @@ export function createJobWorkers(office: () => Office): JobWorkers {
       }
       return app.importDataset(format as ImportFormat, real, watch);
     },
+    pretrain: async (parameters, watch) => {
+      const following = { ...watch, onRun: runTeller(office(), watch) };
+      if ("runId" in parameters) {
+        const device = deviceOf(office(), parameters.device);
+        return office().app.resumePretraining({ ...parameters, device }, following);
+      }
+      const { name, probeEvery, stopOnCollapse, ...choice } = parameters;
+      const care = {
+        ...(name === undefined ? {} : { name }),
+        ...(probeEvery === undefined ? {} : { probeEvery }),
+        ...(stopOnCollapse === undefined ? {} : { stopOnCollapse }),
+      };
+      return office().app.pretrain({ ...care, ...(await pretrainChoiceOf(office(), choice)) }, following);
+    },
     download: ({ name }, watch) => office().app.downloadModel(name, { baseUrl: undefined, sha256: undefined }, watch),
+  };
+}
+
+/**
+ * Says what happens in a run to the page, and notes the run in its job once there is a checkpoint: a job that goes on
+ * then goes on with that run.
+ */
+function runTeller(office: Office, { jobId }: Watch): (event: RunEvent) => void {
+  let runId = 0;
+  let noted = false;
+  return (event) => {
+    if (event.kind === "begun") runId = event.run.id;
+    if (event.kind === "saved" && !noted && jobId !== undefined) {
+      describeJob(office.library.db, jobId, { runId });
+      noted = true;
+    }
+    office.emit({ event: "run", data: { runId, event } });
   };
 }
 

@@ -1,5 +1,6 @@
 /** What the app's rooms share while it serves one library. */
 import type * as v from "valibot";
+import type { ExportScope } from "../jobs/export-plan.ts";
 import { findModel } from "../jobs/models.ts";
 import { modelById, unknownModel } from "../library/models.ts";
 import type { Library } from "../library/open.ts";
@@ -7,6 +8,7 @@ import { listSettings } from "../library/settings.ts";
 import type { WantedDevice } from "../engine/protocol.ts";
 import type { DeviceChoice } from "../rpc/api.ts";
 import type { Method, ResultOf } from "../rpc/define.ts";
+import type { exportChoice } from "../rpc/job-parameters.ts";
 import type { ChangeKind, EventMessage } from "../rpc/messages.ts";
 import type { Model } from "../rpc/records.ts";
 import type { ImageTarget } from "../rpc/schemas.ts";
@@ -92,6 +94,14 @@ export function targetIds(office: Office, target: ImageTarget): readonly number[
   const { ids } = office.columns.rows();
   const rows = filteredRows(office.list, target.filter, modelIdOf(office, target.modelId));
   return Array.from(rows, (row) => ids[row] as number).filter((id) => !except.has(id));
+}
+
+type PageScope = v.InferOutput<typeof exportChoice>["scope"];
+
+/** The images that an export of the page means, as jobs take them: a filter is gone through now. */
+export function exportScopeOf(office: Office, scope: PageScope, modelId: number | undefined): ExportScope {
+  if (scope.kind !== "filter") return scope;
+  return { kind: "images", imageIds: targetIds(office, { filter: scope.filter, modelId }) };
 }
 
 /** Images that an event names; more are said to be many. */

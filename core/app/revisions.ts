@@ -24,12 +24,25 @@ export function createRevisions(): Revisions {
   };
 }
 
-/** Keeps the last result of `compute` for as long as the parts it was made from stay as they are. One key at a time. */
-export function remembered<Key, Value>(revisionOf: () => number, compute: (key: Key) => Value): (key: Key) => Value {
-  let kept: { readonly key: Key; readonly revision: number; readonly value: Value } | undefined;
+/**
+ * Keeps the results of `compute` for as long as the parts they were made from stay as they are: of the `keep` keys asked
+ * for last.
+ */
+export function remembered<Key, Value>(
+  revisionOf: () => number,
+  compute: (key: Key) => Value,
+  keep = 1,
+): (key: Key) => Value {
+  const kept = new Map<Key, { readonly revision: number; readonly value: Value }>();
   return (key) => {
     const revision = revisionOf();
-    if (kept?.key !== key || kept.revision !== revision) kept = { key, revision, value: compute(key) };
-    return kept.value;
+    let entry = kept.get(key);
+    if (entry?.revision !== revision) entry = { revision, value: compute(key) };
+    // A map lists keys in the order they were set: the first is the one not asked for longest.
+    kept.delete(key);
+    kept.set(key, entry);
+    const [oldest] = kept.keys();
+    if (kept.size > keep && oldest !== undefined) kept.delete(oldest);
+    return entry.value;
   };
 }

@@ -19,6 +19,7 @@ import { labelHandlers } from "./handlers/labels.ts";
 import { historyState, libraryHandlers } from "./handlers/library.ts";
 import { maskHandlers } from "./handlers/masks.ts";
 import { modelHandlers } from "./handlers/models.ts";
+import { runHandlers } from "./handlers/runs.ts";
 import { workHandlers } from "./handlers/work.ts";
 import { createImageColumnStore } from "./image-columns.ts";
 import { createJobQueue } from "./job-queue.ts";
@@ -130,6 +131,7 @@ export function createService(
     ...maskHandlers(office),
     ...checkHandlers(office),
     ...modelHandlers(office),
+    ...runHandlers(office),
     ...workHandlers(office),
   } satisfies Readonly<Record<MethodName, unknown>>;
   const bytes = createBytes(office, instance);

@@ -8,6 +8,8 @@ import { watchForStops } from "./stops.ts";
 /** What every command gets beside its own options. */
 export interface Context {
   readonly output: Output;
+  /** The library's folder that --library names. */
+  readonly folder: string;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
   /** The library that --library names, to read: works while another process writes it. Opened at the first use. */
@@ -42,6 +44,7 @@ export async function run(command: Command, work: (context: Context) => Promise<
   try {
     await work({
       output,
+      folder,
       signal,
       viewer: () => (viewer ??= openViewer(folder)),
       app: ({ create } = { create: false }) =>

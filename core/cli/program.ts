@@ -13,6 +13,7 @@ import { addMaskCommands } from "./mask-commands.ts";
 import { addMapCommands } from "./map-commands.ts";
 import { addModelCommands } from "./model-commands.ts";
 import { createOutput } from "./output.ts";
+import { addServeCommand } from "./serve-command.ts";
 import { addPretrainCommands } from "./pretrain-commands.ts";
 
 /** The whole command line. Parsing throws a CommanderError for wrong usage, and after `--help` and `--version`. */
@@ -54,6 +55,7 @@ Example:
   addMaskCommands(program);
   addDatasetCommands(program);
   addPretrainCommands(program);
+  addServeCommand(program);
   addDoctorCommand(program);
   addDemoCommand(program);
   return program;

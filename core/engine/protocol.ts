@@ -183,7 +183,8 @@ export interface EngineMethods {
   };
   /**
    * A mask of one picture that somebody looks at. What the model sees of the last pictures is kept, so that the next
-   * recipe takes no run of the model. Throws `masks-unsupported`, and what is wrong with the picture.
+   * recipe takes no run of the model. `live` gives the mask at a smaller size with the picture's proportions, soon enough
+   * to follow a slider; `full` at the picture's own. Throws `masks-unsupported`, and what is wrong with the picture.
    */
   previewMask: {
     request: {
@@ -193,6 +194,7 @@ export interface EngineMethods {
       size: number;
       recipe: MaskRecipe;
       head: ForegroundHead | null;
+      detail: "live" | "full";
     };
     result: MadeMask & { width: number; height: number };
   };

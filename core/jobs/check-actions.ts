@@ -70,7 +70,7 @@ export function relabelImage({ db }: Library, imageId: number, labelName: string
  * label is named and the best has none.
  */
 export function unifyDuplicates({ db }: Library, imageId: number, labelName?: string): Operation | null {
-  const group = findingOf(db, "duplicates", imageId);
+  const group = findingOf(db, "duplicates", [imageId]);
   const bestLabelId = group.images[0]?.labelId ?? null;
   const best = listLabels(db).find(({ id }) => id === bestLabelId);
   const label = labelName === undefined ? best : labelNamed(db, labelName);
@@ -87,16 +87,41 @@ export function unifyDuplicates({ db }: Library, imageId: number, labelName?: st
 }
 
 /**
- * Hides findings of a kind for good: that of an image, or the first `count`. Null where there are none. Throws
- * `finding-unknown` for an image that the kind has no finding about.
+ * Puts the label of each of two images on the other: twins that were mixed up. Null where they have the same. Throws
+ * `image-unknown`, and `labels-missing` where one of them has no label.
  */
-export function dismissChecks(
-  { db }: Library,
-  kind: CheckKind,
-  which: { readonly imageId: number } | { readonly count: number },
-): Operation | null {
+export function swapLabels({ db }: Library, first: number, second: number): Operation | null {
+  for (const imageId of [first, second]) if (imageById(db, imageId) === null) throw unknownImage(imageId);
+  const annotations = annotationsOfImages(db, [first, second]);
+  const [ofFirst, ofSecond] = [annotations.get(first), annotations.get(second)];
+  if (ofFirst === undefined || ofSecond === undefined) {
+    throw new CoreError("labels-missing", "Labels are swapped between two images that both have one.", {
+      hint: "Label the other image first.",
+    });
+  }
+  const given = { provenance: "person", confidence: null } as const;
+  const assignments = [
+    { imageId: first, labelId: ofSecond.labelId, ...given },
+    { imageId: second, labelId: ofFirst.labelId, ...given },
+  ];
+  const names = listLabels(db).filter(({ id }) => id === ofFirst.labelId || id === ofSecond.labelId);
+  const summary = `Swapped ${names.map(({ name }) => name).join(" and ")} between 2 images`;
+  return assignLabels(db, ofFirst.labelId === ofSecond.labelId ? [] : assignments, { kind: "swap-labels", summary });
+}
+
+/** Which findings: the first about an image, the one about just these images, or the first `count`. */
+export type FindingChoice =
+  { readonly imageId: number } | { readonly imageIds: readonly number[] } | { readonly count: number };
+
+/**
+ * Hides findings of a kind for good. Null where there are none. Throws `finding-unknown` for images that the kind has no
+ * finding about.
+ */
+export function dismissChecks({ db }: Library, kind: CheckKind, which: FindingChoice): Operation | null {
   const findings =
-    "imageId" in which ? [findingOf(db, kind, which.imageId)] : currentFindings(db, kind).slice(0, which.count);
+    "count" in which
+      ? currentFindings(db, kind).slice(0, which.count)
+      : [findingOf(db, kind, "imageId" in which ? [which.imageId] : which.imageIds, "imageIds" in which)];
   return dismissFindings(db, findings, `Dismissed ${counted(findings.length, "finding")} of ${kind}`);
 }
 
@@ -124,11 +149,15 @@ export function rareLabels(db: Reader, minimum?: number): RareLabelRow[] {
   });
 }
 
-/** The first finding of a kind that is about an image. */
-function findingOf(db: Reader, kind: CheckKind, imageId: number): Finding {
-  const finding = currentFindings(db, kind).find(({ images }) => images.some((image) => image.imageId === imageId));
+/** The first finding of a kind that is about these images, and about no other if `just` these are meant. */
+function findingOf(db: Reader, kind: CheckKind, imageIds: readonly number[], just = false): Finding {
+  const finding = currentFindings(db, kind).find(({ images }) => {
+    const ids = images.map(({ imageId }) => imageId);
+    return imageIds.every((imageId) => ids.includes(imageId)) && (!just || ids.length === imageIds.length);
+  });
   if (finding !== undefined) return finding;
-  throw new CoreError("finding-unknown", `The last check for ${kind} found nothing about image ${imageId}.`, {
+  const about = `image${imageIds.length === 1 ? "" : "s"} ${imageIds.join(", ")}`;
+  throw new CoreError("finding-unknown", `The last check for ${kind} found nothing about ${about}.`, {
     hint: `Run \`dinoscope check --kind ${kind}\` to see what there is.`,
   });
 }

@@ -63,6 +63,23 @@ export function mergeClusters(library: Library, ids: readonly number[]): number 
   return id;
 }
 
+/**
+ * Makes several clusters of one: one of the images of each group, and one more of the members that no group names, if
+ * there are any. Returns their ids, in that order. Throws `cluster-unknown`, or `option-invalid` for an image that is no
+ * member or is in two groups.
+ */
+export function divideCluster(library: Library, id: number, groups: readonly (readonly number[])[]): number[] {
+  const { modelId } = clusterById(library.db, id);
+  const embeddings = embeddingsOf(library, modelId, [id]);
+  const groupOf = new Map(groups.flatMap((imageIds, group) => imageIds.map((imageId) => [imageId, group] as const)));
+  const labels = Int32Array.from(embeddings.imageIds, (imageId) => groupOf.get(imageId) ?? groups.length);
+  const named = labels.reduce((sum, label) => sum + (label < groups.length ? 1 : 0), 0);
+  if (named !== groups.reduce((sum, imageIds) => sum + imageIds.length, 0)) {
+    throw new CoreError("option-invalid", "The groups of a cluster name its members, each once.");
+  }
+  return store(library, modelId, [id], embeddings, { labels, centres: centresOf(embeddings, labels) });
+}
+
 function embeddingsOf({ db }: Library, modelId: number, clusterIds: readonly number[]): EmbeddingMatrix {
   const imageIds = clusterIds.flatMap((id) => members(db, id, "typical", noLimit).map(({ imageId }) => imageId));
   return readEmbeddings(db, modelId, { imageIds });

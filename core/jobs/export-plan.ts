@@ -20,6 +20,8 @@ import { groupNearDuplicates, type GroupedImage } from "../suggest/groups.ts";
 export type ExportScope =
   | { readonly kind: "labelled" }
   | { readonly kind: "all" }
+  /** These, labelled or not. */
+  | { readonly kind: "images"; readonly imageIds: readonly number[] }
   /** Labelled ones, and unlabelled ones whose suggestion is at least so sure. */
   | { readonly kind: "suggested"; readonly confidence: number };
 
@@ -103,6 +105,8 @@ function chooseImages(
   { scope, wholeImages }: ExportChoice,
 ): { chosen: Candidate[] } & Pick<PlannedExport, "withoutLabel" | "withoutMask" | "withoutEmbedding"> {
   const suggested = scope.kind === "suggested" && model !== null ? sureSuggestions(db, model, scope.confidence) : null;
+  const only = scope.kind === "images" ? new Set(scope.imageIds) : null;
+  const everyone = scope.kind === "all" || scope.kind === "images";
   const chosen: Candidate[] = [];
   const left = { withoutLabel: 0, withoutMask: 0, withoutEmbedding: 0 };
   for (const page of pagesOfImages(db)) {
@@ -113,10 +117,11 @@ function chooseImages(
       needs.embedding && model !== null ? new Set(readEmbeddings(db, model.id, { imageIds: ids }).imageIds) : null;
     for (const image of page) {
       const { id, width, height, contentHash, perceptualHash } = image;
+      if (only?.has(id) === false) continue;
       if (image.problem !== null || image.missingSince !== null || width === null || height === null) continue;
       const annotation = annotations.get(id);
       const said: Said | null = annotation ?? suggested?.get(id) ?? null;
-      if (said === null && scope.kind !== "all") continue;
+      if (said === null && !everyone) continue;
       const mask = masks?.get(id);
       if (needs.label && said === null) left.withoutLabel++;
       else if (masks !== null && (mask === undefined || !hasForeground(mask, width, height))) left.withoutMask++;

@@ -159,8 +159,8 @@ function nothingToExport(name: string, { needs }: ExportFormat, planned: Planned
 }
 
 /** Images with their masks and embeddings. */
-function* readDetails(
-  { library: { db } }: Workplace,
+export function* readDetails(
+  { library: { db } }: Pick<Workplace, "library">,
   page: readonly PlannedImage[],
   { needs, uses }: ExportFormat,
   model: Model | null,
@@ -215,6 +215,11 @@ function partCounts({ parts }: ExportPlan, images: readonly PlannedImage[]): { p
   return parts.map((part) => ({ part, images: images.filter(({ split }) => split === part).length }));
 }
 
+/** A scope for the manifest: chosen images are counted, not listed, since the files list them. */
+function describedScope(scope: ExportOptions["scope"]): object {
+  return scope.kind === "images" ? { kind: scope.kind, images: scope.imageIds.length } : scope;
+}
+
 /** What the manifest says: enough to know what this is, to make it again, and to see that it is whole. */
 function manifestOf(
   formatName: ExportFormatName,
@@ -234,7 +239,7 @@ function manifestOf(
     format: formatName,
     formatVersion: format.version,
     createdAt: new Date().toISOString(),
-    options: { scope, split, seed, link, upright, wholeImages },
+    options: { scope: describedScope(scope), split, seed, link, upright, wholeImages },
     model: plan.model,
     counts: {
       images: kept.length,

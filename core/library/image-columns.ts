@@ -2,13 +2,6 @@
 import { all } from "./database.ts";
 import type { Reader } from "./database.ts";
 
-// An image that has an annotation needs no suggestion, and what was rejected is none.
-const open = `NOT EXISTS (SELECT 1 FROM annotations WHERE annotations.image_id = suggestions.image_id)
-    AND NOT EXISTS (
-      SELECT 1 FROM suggestion_rejections AS rejected
-      WHERE rejected.image_id = suggestions.image_id AND rejected.label_id = suggestions.label_id
-    )`;
-
 export const imageColumnStatements = {
   images: `SELECT id, source_id, missing_since IS NOT NULL AS missing, problem_code IS NOT NULL AS problem,
       CAST(width AS REAL) / height AS aspect, substr(content_hash, 1, 8) AS version, modified_at
@@ -17,8 +10,12 @@ export const imageColumnStatements = {
   annotations: `SELECT image_id, label_id, provenance IN ('neighbours', 'cluster') AS derived FROM annotations
     ORDER BY image_id`,
   masks: "SELECT image_id, edited FROM masks ORDER BY image_id",
-  suggestions: `SELECT image_id, label_id, confidence, abstained FROM suggestions WHERE model_id = ? AND ${open}
-    ORDER BY image_id`,
+  // What was rejected is no suggestion.
+  suggestions: `SELECT image_id, label_id, confidence, confidence_low, confidence_high, abstained FROM suggestions
+    WHERE model_id = ? AND NOT EXISTS (
+      SELECT 1 FROM suggestion_rejections AS rejected
+      WHERE rejected.image_id = suggestions.image_id AND rejected.label_id = suggestions.label_id
+    ) ORDER BY image_id`,
   memberships: "SELECT image_id, cluster_id, similarity FROM memberships WHERE model_id = ? ORDER BY image_id",
   embedded: "SELECT image_id FROM embeddings WHERE model_id = ? ORDER BY image_id",
   withText: "SELECT id FROM images WHERE path LIKE ? ESCAPE '\\' ORDER BY id",
@@ -86,12 +83,19 @@ export function maskColumns(db: Reader): Record<"image_id" | "edited", Float64Ar
   return columns(db, sql.masks, [], ["image_id", "edited"]);
 }
 
-/** A model's suggestions for images without annotation that nobody rejected. */
+/** A model's suggestions that nobody rejected; those for images that have a label by now are among them. */
 export function suggestionColumns(
   db: Reader,
   modelId: number,
-): Record<"image_id" | "label_id" | "confidence" | "abstained", Float64Array> {
-  return columns(db, sql.suggestions, [modelId], ["image_id", "label_id", "confidence", "abstained"]);
+): Record<"image_id" | "label_id" | "confidence" | "confidence_low" | "confidence_high" | "abstained", Float64Array> {
+  return columns(db, sql.suggestions, [modelId], [
+    "image_id",
+    "label_id",
+    "confidence",
+    "confidence_low",
+    "confidence_high",
+    "abstained",
+  ] as const);
 }
 
 /** Which cluster of a model each image is in. */

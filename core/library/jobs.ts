@@ -14,11 +14,15 @@ export const jobStatements = {
   start: `UPDATE jobs SET state = 'running', heartbeat_at = :at, finished_at = NULL, problem_code = NULL,
       problem_message = NULL
     WHERE id = :id AND state IN ('queued', 'stopped', 'failed')`,
+  requeue: `UPDATE jobs SET state = 'queued', phase = '', heartbeat_at = :at, finished_at = NULL, problem_code = NULL,
+      problem_message = NULL
+    WHERE id = :id AND state IN ('stopped', 'failed')`,
   report: `UPDATE jobs SET state = 'running', phase = :phase, done = :done, total = :total, heartbeat_at = :at
     WHERE id = :id AND state IN ('queued', 'running')`,
   finish: `UPDATE jobs SET state = :state, problem_code = :problemCode, problem_message = :problemMessage,
       heartbeat_at = :at, finished_at = :at
     WHERE id = :id AND state IN ('queued', 'running')`,
+  parameters: "UPDATE jobs SET parameters = :parameters WHERE id = :id",
   stopAbandoned: "UPDATE jobs SET state = 'stopped', finished_at = heartbeat_at WHERE state IN ('queued', 'running')",
 } as const;
 
@@ -90,6 +94,11 @@ export function startJob(db: Writer, id: number, at = Date.now()): Job {
   return change(db, id, "started", () => run(db, sql.start, { id, at }).changes);
 }
 
+/** Puts a job that stopped or failed in line again. Throws `job-unknown` or `job-state`. */
+export function requeueJob(db: Writer, id: number, at = Date.now()): Job {
+  return change(db, id, "put in line", () => run(db, sql.requeue, { id, at }).changes);
+}
+
 /** Notes how far a job is, that it is alive, and thereby that it runs. Throws `job-unknown` or `job-state`. */
 export function reportJob(
   db: Writer,
@@ -99,6 +108,16 @@ export function reportJob(
 ): Job {
   const { phase, done, total } = progress;
   return change(db, id, "moved on", () => run(db, sql.report, { id, phase, done, total, at }).changes);
+}
+
+/** Says anew what a job does, for when it goes on: the run that it began, say. Throws `job-unknown`. */
+export function describeJob(db: Writer, id: number, parameters: Job["parameters"]): Job {
+  return change(
+    db,
+    id,
+    "described",
+    () => run(db, sql.parameters, { id, parameters: JSON.stringify(parameters) }).changes,
+  );
 }
 
 /** Ends a job that waits or runs. Throws `job-unknown` or `job-state`. */

@@ -30,6 +30,7 @@ export const maskStatements = {
   putScore: `INSERT INTO mask_scores (image_id, "rows", columns, data) VALUES (:imageId, :rows, :columns, :data)
     ON CONFLICT (image_id) DO UPDATE SET "rows" = excluded."rows", columns = excluded.columns, data = excluded.data`,
   scoreOf: `SELECT image_id, "rows", columns, data FROM mask_scores WHERE image_id = ?`,
+  dropScore: "DELETE FROM mask_scores WHERE image_id = ?",
   head: "SELECT * FROM foreground_heads WHERE model_hash = ? AND size = ?",
   putHead: `INSERT INTO foreground_heads (model_hash, size, hash, weights, image_count, created_at)
     VALUES (:modelHash, :size, :hash, :weights, :imageCount, :createdAt)
@@ -194,13 +195,7 @@ export function correctMasks(
     for (const { imageId, width, height, runs } of masks) {
       const image = images.get(imageId);
       if (image === undefined) throw unknownImage(imageId);
-      if (image.width !== width || image.height !== height) {
-        throw new CoreError(
-          "mask-size",
-          `The mask of ${image.path} has ${width} x ${height} pixels, the picture ${image.width} x ${image.height}.`,
-          { hint: "Save the mask at the size of the picture as it is shown, after its EXIF orientation." },
-        );
-      }
+      requireSize(image, width, height);
       const known = before.get(imageId);
       if (known?.edited === true && known.runs === runs) continue;
       const { modelHash, recipe } = known ?? { modelHash: null, recipe: null };
@@ -209,6 +204,40 @@ export function correctMasks(
       else change.update("masks", row);
     }
   }).operation;
+}
+
+/**
+ * Puts a mask that a model made for a person in the place of what the image had, as one operation. The scores that a job
+ * stored go: they say nothing of this mask, nor of the one that an undo brings back. Returns null where nothing changed.
+ * Throws as `correctMasks` does.
+ */
+export function replaceMask(
+  db: Writer,
+  mask: Omit<Mask, "edited" | "createdAt">,
+  operation: Pick<Operation, "kind" | "summary">,
+): Operation | null {
+  const { imageId, width, height, runs, recipe } = mask;
+  return recordOperation(db, operation, (change) => {
+    const [image] = imagesByIds(db, [imageId]);
+    if (image === undefined) throw unknownImage(imageId);
+    requireSize(image, width, height);
+    const known = masksOfImages(db, [imageId]).get(imageId);
+    const alike = known?.modelHash === mask.modelHash && known.recipe !== null && recipe !== null;
+    if (alike && !known.edited && known.runs === runs && recipeText(known.recipe) === recipeText(recipe)) return;
+    const row = rowOf({ ...mask, edited: false, createdAt: change.at });
+    if (known === undefined) change.insert("masks", row);
+    else change.update("masks", row);
+    run(db, sql.dropScore, [imageId]);
+  }).operation;
+}
+
+function requireSize(image: Image, width: number, height: number): void {
+  if (image.width === width && image.height === height) return;
+  throw new CoreError(
+    "mask-size",
+    `The mask of ${image.path} has ${width} x ${height} pixels, the picture ${image.width} x ${image.height}.`,
+    { hint: "Save the mask at the size of the picture as it is shown, after its EXIF orientation." },
+  );
 }
 
 /** Takes the masks off images as one operation. Returns it, or null where none had one. */

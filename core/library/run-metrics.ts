@@ -1,5 +1,6 @@
 /** The curves of pretraining runs: what each iteration measured, and what the teacher could do at some of them. */
 import type { RunAttention, RunMetrics, RunProbe, RunScores } from "../rpc/records.ts";
+import type { RunPoint } from "../rpc/views.ts";
 import { attentionOfRow } from "./attention.ts";
 import { all, get, run, transaction } from "./database.ts";
 import type { Reader, Row, Writer } from "./database.ts";
@@ -73,6 +74,42 @@ export function runMetrics(db: Reader, runId: number, { from = 0, limit = 10_000
 /** The last `limit` metrics of a run, in order. */
 export function latestRunMetrics(db: Reader, runId: number, limit: number): RunMetrics[] {
   return all(db, sql.latest, [runId, limit]).map(metricsOf).reverse();
+}
+
+/** The curves of a run in stretches of `step` iterations: the mean of each, under its last iteration. */
+export function runCurve(db: Reader, runId: number, step: number): RunPoint[] {
+  const points: RunPoint[] = [];
+  let stretch: RunMetrics[] = [];
+  const close = (): void => {
+    const last = stretch.at(-1);
+    if (last !== undefined) points.push(meanOf(stretch, last.iteration));
+    stretch = [];
+  };
+  for (let from = 0; ;) {
+    const page = runMetrics(db, runId, { from });
+    for (const metrics of page) {
+      const [first] = stretch;
+      if (first !== undefined && Math.floor(first.iteration / step) < Math.floor(metrics.iteration / step)) close();
+      stretch.push(metrics);
+    }
+    const last = page.at(-1);
+    if (last === undefined) break;
+    from = last.iteration + 1;
+  }
+  close();
+  return points;
+}
+
+function meanOf(stretch: readonly RunMetrics[], iteration: number): RunPoint {
+  const mean = (value: (metrics: RunMetrics) => number): number =>
+    stretch.reduce((sum, metrics) => sum + value(metrics), 0) / stretch.length;
+  return {
+    iteration,
+    loss: mean(({ loss }) => loss),
+    teacherEntropy: mean(({ teacherEntropy }) => teacherEntropy),
+    divergence: mean(({ divergence }) => divergence),
+    learningRate: mean(({ learningRate }) => learningRate),
+  };
 }
 
 /** Adds what a probe found, with the attention of a few images. */

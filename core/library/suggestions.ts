@@ -19,8 +19,6 @@ export const suggestionStatements = {
     ORDER BY confidence DESC, image_id LIMIT :limit`,
   confidences: `SELECT image_id, label_id, confidence FROM suggestions WHERE model_id = ? AND ${open}
     ORDER BY confidence DESC, image_id`,
-  certainties: `SELECT image_id, label_id, confidence, confidence_low, confidence_high FROM suggestions
-    WHERE model_id = ? AND ${open} ORDER BY confidence DESC, image_id`,
   isOpen: `SELECT 1 AS open FROM suggestions WHERE model_id = ? AND image_id = ? AND ${open}`,
   ofImage: "SELECT * FROM suggestions WHERE model_id = ? AND image_id = ?",
   countByLabel: `SELECT label_id, sum(abstained = 0) AS offered, sum(abstained) AS abstained FROM suggestions
@@ -127,20 +125,6 @@ export function suggestedLabels(
     imageId: integer("suggestions", row, "image_id"),
     labelId: integer("suggestions", row, "label_id"),
     confidence: share("suggestions", row, "confidence"),
-  }));
-}
-
-/** What a suggestion says, and how sure that is, without its voters. */
-export type Certainty = Pick<Suggestion, "imageId" | "labelId" | "confidence" | "confidenceLow" | "confidenceHigh">;
-
-/** The certainties of a model's suggestions for images without annotation, most certain first. */
-export function listCertainties(db: Reader, modelId: number): Certainty[] {
-  return all(db, sql.certainties, [modelId]).map((row) => ({
-    imageId: integer("suggestions", row, "image_id"),
-    labelId: integer("suggestions", row, "label_id"),
-    confidence: share("suggestions", row, "confidence"),
-    confidenceLow: share("suggestions", row, "confidence_low"),
-    confidenceHigh: share("suggestions", row, "confidence_high"),
   }));
 }
 

@@ -2,7 +2,7 @@ import { InferenceSession, Tensor, listSupportedBackends } from "onnxruntime-nod
 import { encodeOnnx } from "../graph/onnx.ts";
 import { createGraph } from "../graph/graph.ts";
 import { multiply } from "../graph/ops/elementwise.ts";
-import { input, scalar, sizeOf } from "../graph/value.ts";
+import { input, scalar } from "../graph/value.ts";
 import { CoreError } from "../util/errors.ts";
 import {
   isKept,
@@ -65,8 +65,8 @@ async function loadProgram(device: OrtDevice, source: ProgramSource, options: Or
 const keptTensors = new WeakMap<KeptTensor, Tensor>();
 
 /**
- * On WebGPU kept outputs stay in the card's buffers. Elsewhere they are plain arrays, which onnxruntime reads and writes in
- * place: a released one is written again in the next run, so a training swaps two sets of weights and makes no garbage.
+ * On WebGPU kept outputs stay in the card's buffers. Elsewhere they are plain arrays, which onnxruntime reads and writes
+ * where they are: what is replaced is written over, so that a training has its weights and moments once and makes no garbage.
  */
 async function loadKeepingProgram(
   device: OrtDevice,
@@ -76,48 +76,41 @@ async function loadKeepingProgram(
 ): Promise<KeepingProgram> {
   const bytes = source instanceof Uint8Array ? source : encodeOnnx(source);
   const session = await createSession(bytes, device, options, kept);
-  const onCard = device === "webgpu";
   const reader = cardReader(device, options);
-  const spare = new Map<string, Tensor[]>(kept.map((name) => [name, []]));
-  const keep = (name: string, tensor: Tensor): KeptTensor => {
+  const keep = (tensor: Tensor): KeptTensor => {
     const result: KeptTensor = {
       shape: tensor.dims,
-      read: async () => ({
-        element: "float32",
-        shape: tensor.dims,
-        data: onCard ? await reader.read(tensor) : Float32Array.from(tensor.data as Float32Array),
-      }),
+      read: async () => ({ element: "float32", shape: tensor.dims, data: await reader.read(tensor) }),
       release: () => {
         keptTensors.delete(result);
-        if (onCard) tensor.dispose();
-        else spare.get(name)?.push(tensor);
+        if (tensor.location !== "cpu") tensor.dispose();
       },
     };
     keptTensors.set(result, tensor);
     return result;
   };
   return {
-    adopt: (name, tensor) => keep(name, toOrt(tensor)),
-    run: async (inputs) => {
+    adopt: (tensor) => keep(toOrt(tensor)),
+    run: async (inputs, into) => {
       const feeds = Object.fromEntries(
         Object.entries(inputs).map(([name, tensor]) => [name, isKept(tensor) ? tensorOf(name, tensor) : toOrt(tensor)]),
       );
-      const places = session.outputNames.map((name, i): [string, Tensor | null] => [
-        name,
-        onCard || !spare.has(name) ? null : (spare.get(name)?.pop() ?? emptyTensor(session, i)),
-      ]);
+      const places = session.outputNames.map((name): [string, Tensor | null] => {
+        const place = into[name];
+        return [name, place === undefined || device === "webgpu" ? null : tensorOf(name, place)];
+      });
       const results = Object.entries(await session.run(feeds, Object.fromEntries(places)));
+      for (const replaced of Object.values(into)) replaced.release();
+      const staying = new Set(kept);
+      const stays = ([name]: [string, Tensor]): boolean => staying.has(name);
       return {
         outputs: Object.fromEntries(
-          results.filter(([name]) => !spare.has(name)).map(([name, tensor]) => [name, fromOrt(name, tensor)]),
+          results.filter((result) => !stays(result)).map(([name, tensor]) => [name, fromOrt(name, tensor)]),
         ),
-        kept: Object.fromEntries(
-          results.filter(([name]) => spare.has(name)).map(([name, tensor]) => [name, keep(name, tensor)]),
-        ),
+        kept: Object.fromEntries(results.filter(stays).map(([name, tensor]) => [name, keep(tensor)])),
       };
     },
     release: async () => {
-      spare.clear();
       await reader.release();
       await session.release();
     },
@@ -142,7 +135,7 @@ function cardReader(
   };
   return {
     read: async (tensor) => {
-      // What was adopted and never computed is still an array.
+      // Off a card everything is; on one, what was adopted and not computed yet.
       if (tensor.location === "cpu") return Float32Array.from(tensor.data as Float32Array);
       const session = sessions.get(tensor.dims.length) ?? load(tensor.dims.length);
       sessions.set(tensor.dims.length, session);
@@ -158,23 +151,9 @@ function cardReader(
 function tensorOf(name: string, kept: KeptTensor): Tensor {
   const tensor = keptTensors.get(kept);
   if (tensor === undefined) {
-    throw new CoreError("runtime-released", `Input ${name} was released, or is of another runtime.`);
+    throw new CoreError("runtime-released", `${name} was released, or is of another runtime.`);
   }
   return tensor;
-}
-
-/** An array for output number `index`. */
-function emptyTensor(session: InferenceSession, index: number): Tensor {
-  const metadata = session.outputMetadata[index];
-  const shape = metadata?.isTensor === true ? metadata.shape : [];
-  const known = shape.filter((size) => typeof size === "number");
-  if (metadata?.isTensor !== true || metadata.type !== "float32" || known.length !== shape.length) {
-    throw new CoreError(
-      "runtime-output",
-      `Output ${session.outputNames[index]} cannot be kept: it must be float32 and of a known shape.`,
-    );
-  }
-  return new Tensor("float32", new Float32Array(sizeOf(known)), known);
 }
 
 async function createSession(

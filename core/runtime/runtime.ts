@@ -24,12 +24,12 @@ export interface Program {
   release(): Promise<void>;
 }
 
-/** A tensor that stayed where a program computed it, such as a card's memory; it can be fed to any program of its runtime. */
+/** A tensor that stays where a program computed it, such as a card's memory; any program of its runtime can read it there. */
 export interface KeptTensor {
   readonly shape: readonly number[];
   /** A copy of its values. */
   read(): Promise<TensorData>;
-  /** Gives its memory back: the next run may write there. It can be read and fed no more. */
+  /** Gives its memory back; it can be read and fed no more. */
   release(): void;
 }
 
@@ -41,13 +41,17 @@ export interface KeptResults {
 
 /** A program whose large outputs stay on the device, to be fed to its next run: weights from step to step. */
 export interface KeepingProgram {
-  /** Runs once. Kept tensors must be released before the program is. */
-  run(inputs: Readonly<Record<string, TensorData | KeptTensor>>): Promise<KeptResults>;
   /**
-   * Takes over a tensor of the caller's as if a run had kept it as the output `name`: its array is the program's from now
-   * on, and may be written once it is released.
+   * Runs once. `into` names for outputs that are kept the tensors of their shapes that they replace: these are used up, and
+   * where the device allows it the outputs are written over them. Such a tensor may be fed to the same run as long as the
+   * graph reads it nowhere but on the way to that output, element by element: then each value is read before it is written.
    */
-  adopt(name: string, tensor: TensorData<"float32">): KeptTensor;
+  run(
+    inputs: Readonly<Record<string, TensorData | KeptTensor>>,
+    into: Readonly<Record<string, KeptTensor>>,
+  ): Promise<KeptResults>;
+  /** Takes over a tensor of the caller's as if a run had kept it. Its array is the runtime's from now on, to be written to. */
+  adopt(tensor: TensorData<"float32">): KeptTensor;
   release(): Promise<void>;
 }
 
@@ -55,7 +59,7 @@ export interface KeepingProgram {
 export interface Runtime {
   readonly device: DeviceName;
   load(source: ProgramSource): Promise<Program>;
-  /** Loads a graph whose outputs called `kept`, float32 and of known shapes, stay on the device. */
+  /** Loads a graph whose outputs called `kept`, of float32, stay on the device. */
   loadKeeping(source: ProgramSource, kept: readonly string[]): Promise<KeepingProgram>;
 }
 
@@ -80,11 +84,11 @@ export function isKept(tensor: TensorData | KeptTensor): tensor is KeptTensor {
 export function keepCopies(program: Program, kept: readonly string[]): KeepingProgram {
   const keep = (tensor: TensorData): KeptTensor => ({
     shape: tensor.shape,
-    read: () => Promise.resolve(tensor),
+    read: () => Promise.resolve({ ...tensor, data: tensor.data.slice() }),
     release: () => undefined,
   });
   return {
-    adopt: (_, tensor) => keep(tensor),
+    adopt: keep,
     run: async (inputs) => {
       const feeds: Record<string, TensorData> = {};
       for (const [name, tensor] of Object.entries(inputs)) feeds[name] = isKept(tensor) ? await tensor.read() : tensor;

@@ -22,6 +22,7 @@ export function checkHandlers(office: Office): Handlers<typeof checkMethods> {
     "checks.rareLabels": ({ minimum }) => app.rareLabels(minimum),
     "checks.acceptWrongLabels": ({ count }) => told(app.acceptWrongLabels(count)),
     "checks.unifyDuplicates": ({ imageId }) => told(app.unifyDuplicates(imageId)),
+    "checks.swapLabels": ({ first, second }) => told(app.swapLabels(first, second)),
     "checks.dismiss": ({ kind, which }) => told(app.dismissChecks(kind, which)),
   };
 }

@@ -1,5 +1,5 @@
 /** Handlers of core/rpc/methods/groups.ts. */
-import { splitCluster } from "../../jobs/cluster-changes.ts";
+import { divideCluster, splitCluster } from "../../jobs/cluster-changes.ts";
 import { showClusters } from "../../jobs/show-clusters.ts";
 import { annotationsOfImages } from "../../library/annotations.ts";
 import { clusterById, clusteringOf, members } from "../../library/clusters.ts";
@@ -50,6 +50,11 @@ export function groupHandlers(office: Office): Handlers<typeof groupMethods> {
       const id = office.app.mergeClusters(clusterIds);
       office.changed(["clusters"], null);
       return id;
+    },
+    "clusters.divide": ({ clusterId, groups }) => {
+      const ids = divideCluster(office.library, clusterId, groups);
+      office.changed(["clusters"], null);
+      return ids;
     },
     "map.get": ({ modelId }) => {
       const id = modelIdOf(office, modelId);

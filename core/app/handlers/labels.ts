@@ -5,17 +5,10 @@ import { labelById, labelTree } from "../../library/labels.ts";
 import { recordOperation } from "../../library/operations.ts";
 import { rejectSuggestions } from "../../library/rejections.ts";
 import { listSettings, putSetting } from "../../library/settings.ts";
-import {
-  countSuggestions,
-  hasOpenSuggestion,
-  listCertainties,
-  listSuggestions,
-  suggestionOfImage,
-  type Certainty,
-} from "../../library/suggestions.ts";
+import { countSuggestions, hasOpenSuggestion, listSuggestions, suggestionOfImage } from "../../library/suggestions.ts";
 import { unknownLabel } from "../../library/annotations.ts";
 import type { labelMethods } from "../../rpc/methods/labels.ts";
-import type { Operation, Provenance } from "../../rpc/records.ts";
+import type { Operation, Provenance, Suggestion } from "../../rpc/records.ts";
 import type { LabelledImages, PrecisionStep } from "../../rpc/views.ts";
 import { shownSuggestions } from "../labels.ts";
 import { fewIds, modelOf, targetIds, type Handlers, type Office } from "../office.ts";
@@ -60,15 +53,11 @@ export function labelHandlers(office: Office): Handlers<typeof labelMethods> {
       return shownSuggestions(db, listSuggestions(db, modelOf(office, modelId).id, page));
     },
     "suggestions.precision": ({ modelId, labelId }) =>
-      precisionSteps(
-        listCertainties(db, modelOf(office, modelId).id).filter(
-          (certainty) => labelId === undefined || certainty.labelId === labelId,
-        ),
-      ),
+      precisionSteps(openCertainties(office, modelOf(office, modelId).id, { minimumConfidence: 0, labelId })),
     "suggestions.accept": ({ modelId, which }) => {
       const model = modelOf(office, modelId);
       const accepted = "imageIds" in which ? openSuggestions(office, model.id, which.imageIds) : null;
-      const chosen = accepted ?? certaintiesFrom(office, model.id, which as Threshold);
+      const chosen = accepted ?? openCertainties(office, model.id, which as Threshold);
       const summary = `Accepted ${counted(chosen.length, "suggestion")} of ${model.name}`;
       const operation = assignLabels(
         db,
@@ -95,18 +84,29 @@ interface Threshold {
   readonly except?: readonly number[] | undefined;
 }
 
-function certaintiesFrom(
+/** What is suggested for an image, and how sure that is. */
+type Certainty = Pick<Suggestion, "imageId" | "labelId" | "confidence" | "confidenceLow" | "confidenceHigh">;
+
+/** A model's suggestions for images without a label that nobody rejected, most certain first. */
+function openCertainties(
   office: Office,
   modelId: number,
   { minimumConfidence, labelId, except }: Threshold,
 ): Certainty[] {
+  const { ids } = office.columns.rows();
+  const model = office.columns.ofModel(modelId);
   const left = new Set(except);
-  return listCertainties(office.library.db, modelId).filter(
-    (certainty) =>
-      certainty.confidence >= minimumConfidence &&
-      (labelId === undefined || certainty.labelId === labelId) &&
-      !left.has(certainty.imageId),
-  );
+  const found: Certainty[] = [];
+  model.suggestedLabelIds.forEach((suggested, row) => {
+    const confidence = model.confidences[row] as number;
+    if (suggested === 0 || confidence < minimumConfidence) return;
+    if (labelId !== undefined && suggested !== labelId) return;
+    const imageId = ids[row] as number;
+    if (left.has(imageId)) return;
+    const [confidenceLow, confidenceHigh] = [model.confidencesLow[row] as number, model.confidencesHigh[row] as number];
+    found.push({ imageId, labelId: suggested, confidence, confidenceLow, confidenceHigh });
+  });
+  return found.sort((a, b) => b.confidence - a.confidence || a.imageId - b.imageId);
 }
 
 /** The suggestions of some images that are still open. */

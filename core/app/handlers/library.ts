@@ -19,13 +19,23 @@ import { diagnose } from "../diagnose.ts";
 import { deviceOf, modelIdOf, type Handlers, type Office } from "../office.ts";
 import { remembered } from "../revisions.ts";
 
-/** What undoing and redoing may touch. */
-const undoable: readonly ChangeKind[] = ["labels", "annotations", "masks", "findings", "suggestions", "history"];
+/** What undoing or redoing steps changes, by their kinds: whoever keeps more in memory reads only that again. */
+function changesOf(operations: readonly Operation[]): readonly ChangeKind[] {
+  const kinds = operations.map(({ kind }) => kind).join(" ");
+  return [
+    "labels",
+    "annotations",
+    "history",
+    ...(/mask/.test(kinds) ? (["masks"] as const) : []),
+    ...(/check|finding/.test(kinds) ? (["findings"] as const) : []),
+    ...(/suggestion/.test(kinds) ? (["suggestions"] as const) : []),
+  ];
+}
 
 export function libraryHandlers(office: Office): Handlers<typeof libraryMethods> {
   const { db } = office.library;
   const step = (operation: Operation | null): Operation | null => {
-    if (operation !== null) office.changed(undoable, null);
+    if (operation !== null) office.changed(changesOf([operation]), null);
     return operation;
   };
   const sourceRows = remembered(
@@ -71,7 +81,7 @@ export function libraryHandlers(office: Office): Handlers<typeof libraryMethods>
     "history.list": ({ limit }) => ({ operations: history(db, limit), ...historyState(office) }),
     "history.undo": () => step(undo(db)),
     "history.redo": () => step(redo(db)),
-    "history.goTo": ({ operationId }) => goTo(office, operationId, step),
+    "history.goTo": ({ operationId }) => goTo(office, operationId),
     "settings.get": () => listSettings(db),
     "settings.set": ({ key, value }) => {
       putSetting(db, key, value);
@@ -107,7 +117,7 @@ export function historyState({ library: { db } }: Pick<Office, "library">): Hist
   }
 }
 
-function goTo(office: Office, operationId: number, step: (operation: Operation | null) => unknown): Operation[] {
+function goTo(office: Office, operationId: number): Operation[] {
   const { db } = office.library;
   const target = operationId === 0 ? null : history(db, Number.MAX_SAFE_INTEGER).find(({ id }) => id === operationId);
   if (target === undefined) {
@@ -123,7 +133,7 @@ function goTo(office: Office, operationId: number, step: (operation: Operation |
     if (done === null) break;
     steps.push(done);
   }
-  if (steps.length > 0) step(steps[0] ?? null);
+  if (steps.length > 0) office.changed(changesOf(steps), null);
   return steps;
 }
 

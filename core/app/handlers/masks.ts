@@ -1,7 +1,9 @@
 /** Handlers of core/rpc/methods/masks.ts. */
+import type { MadeMask } from "../../engine/protocol.ts";
 import { modelFile } from "../../jobs/model-file.ts";
-import { correctMasks, foregroundHeadOf, masksOfImages, removeMasks } from "../../library/masks.ts";
+import { correctMasks, foregroundHeadOf, masksOfImages, removeMasks, replaceMask } from "../../library/masks.ts";
 import { checkRuns, compressRuns, decompressRuns } from "../../masks/rle.ts";
+import type { CheckedParams } from "../../rpc/contract.ts";
 import type { maskMethods } from "../../rpc/methods/masks.ts";
 import type { MaskRecipe, Model } from "../../rpc/records.ts";
 import { CoreError } from "../../util/errors.ts";
@@ -17,28 +19,8 @@ export function maskHandlers(office: Office): Handlers<typeof maskMethods> {
       if (mask === undefined) return null;
       return { ...mask, runs: Array.from(decompressRuns(mask.runs, mask.width, mask.height).counts) };
     },
-    "masks.preview": async ({ imageId, modelId, recipe: asked, device }) => {
-      const image = knownImage(office, imageId);
-      const model = modelOf(office, modelId);
-      const { method, refined, components, size } = asked;
-      const foreground = method === "foreground" ? headOf(office, model, size) : null;
-      const recipe: MaskRecipe = {
-        method,
-        heads: method === "attention" && asked.heads !== "mean" ? asked.heads : null,
-        mass: method === "attention" ? asked.mass : null,
-        refined,
-        components,
-        size,
-        headHash: foreground?.hash ?? null,
-      };
-      const made = await office.desk.engine.call("previewMask", {
-        model: modelFile(office.library.folder, model),
-        device: deviceOf(office, device),
-        path: fileOf(office, image),
-        size,
-        recipe,
-        head: foreground?.head ?? null,
-      });
+    "masks.preview": async ({ detail, ...wanted }) => {
+      const { made, recipe } = await makeMask(office, wanted, detail);
       const { width, height, runs, score } = made;
       return {
         width,
@@ -47,6 +29,21 @@ export function maskHandlers(office: Office): Handlers<typeof maskMethods> {
         runs: Array.from(decompressRuns(runs, width, height).counts),
         score: { ...score, data: Array.from(score.data) },
       };
+    },
+    "masks.keep": async (wanted) => {
+      const { imageId } = wanted;
+      const { made, recipe, model } = await makeMask(office, wanted, "full");
+      const { width, height, runs } = made;
+      const operation = replaceMask(
+        db,
+        { imageId, width, height, runs, modelHash: model.hash, recipe },
+        {
+          kind: "keep-mask",
+          summary: `Kept the mask that ${model.name} made of ${knownImage(office, imageId).path}`,
+        },
+      );
+      if (operation !== null) office.changed(["masks", "history"], [imageId]);
+      return operation;
     },
     "masks.save": ({ imageId, width, height, runs }) => {
       const image = knownImage(office, imageId);
@@ -72,6 +69,37 @@ export function maskHandlers(office: Office): Handlers<typeof maskMethods> {
       return operation;
     },
   };
+}
+
+/** Makes a mask by a recipe in the engine of the desk. */
+async function makeMask(
+  office: Office,
+  { imageId, modelId, recipe: asked, device }: CheckedParams<"masks.keep">,
+  detail: "live" | "full",
+): Promise<{ made: MadeMask & { width: number; height: number }; recipe: MaskRecipe; model: Model }> {
+  const image = knownImage(office, imageId);
+  const model = modelOf(office, modelId);
+  const { method, refined, components, size } = asked;
+  const foreground = method === "foreground" ? headOf(office, model, size) : null;
+  const recipe: MaskRecipe = {
+    method,
+    heads: method === "attention" && asked.heads !== "mean" ? asked.heads : null,
+    mass: method === "attention" ? asked.mass : null,
+    refined,
+    components,
+    size,
+    headHash: foreground?.hash ?? null,
+  };
+  const made = await office.desk.engine.call("previewMask", {
+    model: modelFile(office.library.folder, model),
+    device: deviceOf(office, device),
+    path: fileOf(office, image),
+    size,
+    recipe,
+    head: foreground?.head ?? null,
+    detail,
+  });
+  return { made, recipe, model };
 }
 
 /** The trained head that foreground masks of a model need. Throws `head-missing` where none was trained yet. */

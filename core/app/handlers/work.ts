@@ -4,10 +4,11 @@ import type { ExportFormat } from "../../exports/format.ts";
 import { splitParts } from "../../exports/records.ts";
 import { modelFor } from "../../jobs/export.ts";
 import { planExport } from "../../jobs/export-plan.ts";
+import { sampleExport } from "../../jobs/export-sample.ts";
 import { importFormats } from "../../jobs/import-dataset.ts";
 import type { workMethods } from "../../rpc/methods/work.ts";
 import type { ImportFormatRow } from "../../rpc/views.ts";
-import { modelOf, type Handlers, type Office } from "../office.ts";
+import { exportScopeOf, modelOf, type Handlers, type Office } from "../office.ts";
 
 /** Images that a preview names. */
 const shownImages = 24;
@@ -29,7 +30,8 @@ export function workHandlers(office: Office): Handlers<typeof workMethods> {
         needs: format.needs,
         usesMask: format.needs.mask || format.uses?.mask === true,
       })),
-    "exports.preview": ({ format: name, modelId, ...choice }) => {
+    "exports.preview": ({ format: name, modelId, scope, ...rest }) => {
+      const choice = { ...rest, scope: exportScopeOf(office, scope, modelId) };
       const format: ExportFormat = exportFormats[name];
       const named = modelId === undefined ? {} : { model: modelOf(office, modelId).name };
       const model = modelFor({ library }, format, { scope: choice.scope, ...named });
@@ -55,6 +57,10 @@ export function workHandlers(office: Office): Handlers<typeof workMethods> {
           part: image.split,
         })),
       };
+    },
+    "exports.sample": ({ format, modelId, scope, ...rest }) => {
+      const named = modelId === undefined ? {} : { model: modelOf(office, modelId).name };
+      return sampleExport(office, format, { ...rest, ...named, scope: exportScopeOf(office, scope, modelId) });
     },
     "imports.formats": () =>
       ["masks-folder", ...importFormats].map((name) => ({ name, takes: takes[name] ?? "folder" })),

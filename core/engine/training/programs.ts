@@ -1,10 +1,9 @@
-import type { Graph } from "../../graph/graph.ts";
 import type { TrainingSettings } from "../../nn/dino/settings.ts";
-import { accumulatorShapes, updateGraph } from "../../nn/dino/step.ts";
+import { accumulatorShapes, backwardGraph, updateGraph, type ViewSource } from "../../nn/dino/step.ts";
+import type { Graph } from "../../graph/graph.ts";
 import {
   floatOutput,
   floats,
-  type KeepingProgram,
   type KeptTensor,
   type Runtime,
   type TensorData,
@@ -12,84 +11,75 @@ import {
 } from "../../runtime/runtime.ts";
 import { CoreError } from "../../util/errors.ts";
 
-/** The tensors of a training by name, where the program keeps them. */
+/** The tensors of a training by name, where the programs keep them. */
 export type HeldTensors = ReadonlyMap<string, KeptTensor>;
 
 /** Tensors whose arrays are given away. */
 export type GivenTensors = ReadonlyMap<string, TensorData<"float32">>;
 
-/** The programs of one training: from the tensors before a step to those after it, and what was measured. */
+/** The programs of one training. */
 export interface StepPrograms {
   /** Takes over the tensors that the first step starts from. */
   adopt(tensors: GivenTensors): HeldTensors;
-  run(
-    tensors: HeldTensors,
-    parts: readonly Tensors[],
-    hyper: Float32Array,
-  ): Promise<{ readonly next: HeldTensors; readonly measures: Float32Array }>;
+  /** Forward and backward through a batch, one micro-batch after the other: what it measured. No tensor changes. */
+  backward(tensors: HeldTensors, parts: readonly Tensors[], hyper: Float32Array): Promise<Float32Array>;
+  /** The optimiser's step on the gradients of the last `backward`: the new tensors, and the norm of the new centre. */
+  update(tensors: HeldTensors, hyper: Float32Array): Promise<{ tensors: HeldTensors; centreNorm: number }>;
   release(): Promise<void>;
 }
 
 /** Before the name of the output that replaces an input. */
 const nextPrefix = "next.";
 
-/** The whole step in one run. */
-export async function wholeSteps(runtime: Runtime, graph: Graph): Promise<StepPrograms> {
-  const program = await loadStep(runtime, graph);
-  return {
-    adopt: program.adopt,
-    run: async (tensors, [feeds = {}], hyper) => {
-      const { outputs, next } = await program.run(tensors, { ...feeds, ...hyperFeed(hyper) });
-      return { next, measures: floatOutput(outputs, "measures").data };
-    },
-    release: program.release,
-  };
-}
-
-/** One run for each micro-batch, and one for the optimiser. */
-export async function accumulatedSteps(
+/**
+ * Loads forward and backward for micro-batches of `pictures` pictures, and the optimiser. Between the two the caller can look
+ * at what was measured and leave the step out. Their tensors are written over, so weights, moments and gradients are in
+ * memory once; activations are gone before the optimiser starts.
+ */
+export async function loadStepPrograms(
   settings: TrainingSettings,
   runtime: Runtime,
-  graph: Graph,
+  pictures: number,
+  views: ViewSource,
 ): Promise<StepPrograms> {
-  const accumulate = await loadStep(runtime, graph);
-  const update = await loadStep(runtime, updateGraph(settings));
-  const zeros = (): HeldTensors =>
-    accumulate.adopt(
-      new Map(
-        [...accumulatorShapes(settings)].map(([name, shape]) => [
-          name,
-          floats(new Float32Array(shape.reduce((product, size) => product * size, 1)), shape),
-        ]),
-      ),
-    );
+  const carried = pictures < settings.batch;
+  const backward = await loadReplacing(runtime, backwardGraph(settings, pictures, views, carried));
+  const update = await loadReplacing(runtime, updateGraph(settings));
+  const zeros = (): HeldTensors => {
+    const shapes = [...accumulatorShapes(settings)];
+    const arrays = shapes.map(([name, shape]) => {
+      const data = new Float32Array(shape.reduce((product, size) => product * size, 1));
+      return [name, floats(data, shape)] as const;
+    });
+    return backward.adopt(new Map(arrays));
+  };
   let sums = zeros();
   return {
     adopt: update.adopt,
-    run: async (tensors, parts, hyper) => {
+    backward: async (tensors, parts, hyper) => {
+      let measures = new Float32Array();
       for (const [i, feeds] of parts.entries()) {
         // The first one is not added to anything: what is there belongs to the batch before.
         const carry = { carry: floats(Float32Array.of(i === 0 ? 0 : 1), [1]) };
-        const { next } = await accumulate.run(new Map([...tensors, ...sums]), {
-          ...feeds,
-          ...hyperFeed(hyper),
-          ...carry,
-        });
-        releaseAll(sums);
-        sums = next;
+        const result = await backward.run(tensors, sums, { ...feeds, ...hyperFeed(hyper), ...carry });
+        sums = result.next;
+        measures = Float32Array.from(floatOutput(result.outputs, "measures").data);
       }
-      const { outputs, next } = await update.run(new Map([...tensors, ...sums]), hyperFeed(hyper));
-      const measures = floatOutput(outputs, "measures").data;
       // Zero times what is not a number is none either, so such sums would spoil the next batch.
-      if (!measures.every(Number.isFinite)) {
+      if (carried && !measures.every(Number.isFinite)) {
         releaseAll(sums);
         sums = zeros();
       }
-      return { next, measures };
+      return measures;
+    },
+    update: async (tensors, hyper) => {
+      const { next, outputs } = await update.run(sums, tensors, hyperFeed(hyper));
+      const squares = outputs["centreSquares"] === undefined ? 0 : floatOutput(outputs, "centreSquares").data[0];
+      return { tensors: next, centreNorm: Math.sqrt(squares ?? NaN) };
     },
     release: async () => {
       releaseAll(sums);
-      await accumulate.release();
+      await backward.release();
       await update.release();
     },
   };
@@ -104,31 +94,31 @@ function hyperFeed(hyper: Float32Array): Tensors {
   return { hyper: floats(hyper, [hyper.length]) };
 }
 
-/** A program whose outputs `next.<name>` stay on the device, fed with those tensors that its graph reads. */
-async function loadStep(
-  runtime: Runtime,
-  graph: Graph,
-): Promise<{
+interface ReplacingProgram {
   adopt(tensors: GivenTensors): HeldTensors;
-  run(tensors: HeldTensors, feeds: Tensors): Promise<{ outputs: Tensors; next: Map<string, KeptTensor> }>;
+  /** Feeds what the graph reads of all three; its outputs `next.<name>` replace the tensors of `replaced`, all of them. */
+  run(read: HeldTensors, replaced: HeldTensors, feeds: Tensors): Promise<{ outputs: Tensors; next: HeldTensors }>;
   release(): Promise<void>;
-}> {
+}
+
+async function loadReplacing(runtime: Runtime, graph: Graph): Promise<ReplacingProgram> {
   const kept = Object.keys(graph.outputs).filter((name) => name.startsWith(nextPrefix));
-  const program: KeepingProgram = await runtime.loadKeeping(graph, kept);
+  const program = await runtime.loadKeeping(graph, kept);
   const names = graph.inputs.flatMap(({ source }) => (source.kind === "input" ? [source.name] : []));
   return {
-    adopt: (tensors) =>
-      new Map([...tensors].map(([name, tensor]) => [name, program.adopt(nextPrefix + name, tensor)] as const)),
-    run: async (tensors, feeds) => {
+    adopt: (tensors) => new Map([...tensors].map(([name, tensor]) => [name, program.adopt(tensor)] as const)),
+    run: async (read, replaced, feeds) => {
       const inputs = names.map((name) => {
-        const tensor = feeds[name] ?? tensors.get(name);
+        const tensor = feeds[name] ?? replaced.get(name) ?? read.get(name);
         if (tensor === undefined) throw new CoreError("training-input", `A training step needs ${name}, got none.`);
         return [name, tensor] as const;
       });
-      const results = await program.run(Object.fromEntries(inputs));
-      const next = Object.entries(results.kept).map(
-        ([name, tensor]) => [name.slice(nextPrefix.length), tensor] as const,
-      );
+      const into = [...replaced].map(([name, tensor]) => [nextPrefix + name, tensor] as const);
+      const results = await program.run(Object.fromEntries(inputs), Object.fromEntries(into));
+      const next = kept.flatMap((name) => {
+        const tensor = results.kept[name];
+        return tensor === undefined ? [] : [[name.slice(nextPrefix.length), tensor] as const];
+      });
       return { outputs: results.outputs, next: new Map(next) };
     },
     release: () => program.release(),

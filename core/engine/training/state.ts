@@ -7,7 +7,7 @@ import { CoreError } from "../../util/errors.ts";
 import type { GivenTensors, HeldTensors } from "./programs.ts";
 import type { TrainerState } from "./types.ts";
 
-/** Copies of the tensors that a training starts from. Throws `training-state` for one that is missing or has another shape. */
+/** The tensors that a training starts from, in arrays of their own. Throws `training-state` for one that is missing or has another shape. */
 export function initialTensors(settings: TrainingSettings, state: TrainerState | undefined): GivenTensors {
   const given = state?.tensors ?? freshTensors(initialNetwork(settings));
   if (settings.head.fixedScale) checkFixedScales(given);
@@ -21,7 +21,7 @@ export function initialTensors(settings: TrainingSettings, state: TrainerState |
         { hint: "A run goes on only with the architecture, head and crop sizes that it was started with." },
       );
     }
-    tensors.set(name, floats(Float32Array.from(tensor.data), shape));
+    tensors.set(name, floats(state === undefined ? tensor.data : Float32Array.from(tensor.data), shape));
   }
   return tensors;
 }
@@ -31,7 +31,7 @@ function freshTensors(network: Weights): Map<string, WeightTensor> {
   const tensors = new Map<string, WeightTensor>();
   for (const [name, tensor] of network) {
     tensors.set(stateNames.student(name), tensor);
-    tensors.set(stateNames.teacher(name), tensor);
+    tensors.set(stateNames.teacher(name), { ...tensor, data: tensor.data.slice() });
   }
   return tensors;
 }

@@ -1,19 +1,18 @@
-import { wholeGraph, accumulateGraph, readMeasures } from "../../nn/dino/step.ts";
 import { hyperValues } from "../../nn/dino/optimizer.ts";
-import { iterationValues } from "../../nn/dino/schedules.ts";
+import { iterationValues, type IterationValues } from "../../nn/dino/schedules.ts";
 import type { TrainingSettings } from "../../nn/dino/settings.ts";
+import { readMeasures, stateNames } from "../../nn/dino/step.ts";
 import { CoreError } from "../../util/errors.ts";
 import { microBatches, viewSource } from "./feeds.ts";
-import { accumulatedSteps, releaseAll, wholeSteps } from "./programs.ts";
+import { loadStepPrograms, releaseAll } from "./programs.ts";
 import { copiedState, initialTensors } from "./state.ts";
 import type { StepMetrics, Trainer, TrainerOptions } from "./types.ts";
 
 export type { StepMetrics, Trainer, TrainerOptions, TrainerState, TrainingBatch } from "./types.ts";
 
 /**
- * Loads a training on a device: weights, moments, teacher and centre stay there from step to step. With the whole batch
- * at a time a step is one run of one graph; with smaller micro-batches one run each, which add up gradients, and one for
- * the optimiser. Throws `training-state` for a state that does not fit the settings, `option-invalid` for a micro-batch
+ * Loads a training on a device: weights, moments, teacher and centre stay there from step to step. A step is a run of one
+ * graph for each micro-batch, which adds up gradients, and one for the optimiser. Throws `training-state` for a state that does not fit the settings, `option-invalid` for a micro-batch
  * that does not divide the batch.
  */
 export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
@@ -26,25 +25,21 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
     );
   }
   const start = initialTensors(settings, state);
-  const views = viewSource(settings, microBatch, augmented);
-  const programs =
-    microBatch === settings.batch
-      ? await wholeSteps(runtime, wholeGraph(settings, views))
-      : await accumulatedSteps(settings, runtime, accumulateGraph(settings, microBatch, views));
+  const programs = await loadStepPrograms(settings, runtime, microBatch, viewSource(settings, microBatch, augmented));
   let tensors = programs.adopt(start);
   let taken = state?.iteration ?? 0;
+  let centreNorm = Math.hypot(...(start.get(stateNames.centre)?.data ?? []));
   return {
     step: async (batch, iteration) => {
       const parts = microBatches(settings, batch, microBatch, augmented);
-      const { next, measures } = await programs.run(tensors, parts, hyperValues(settings, iteration));
-      const metrics = stepMetrics(settings, iteration, measures);
-      // A step that is not finite leaves no trace: what it computed is dropped, and the tensors before it stay.
-      releaseAll(metrics.finite ? tensors : next);
-      if (metrics.finite) {
-        tensors = next;
+      const hyper = hyperValues(settings, iteration);
+      const measured = measuredMetrics(settings, await programs.backward(tensors, parts, hyper));
+      // A step that is not finite is left out: the tensors before it stay as they are.
+      if (measured.finite) {
+        ({ tensors, centreNorm } = await programs.update(tensors, hyper));
         taken = iteration + 1;
       }
-      return metrics;
+      return { ...iterationValues(settings, iteration), ...measured, centreNorm };
     },
     state: () => copiedState(settings, taken, tensors),
     release: async () => {
@@ -54,12 +49,14 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   };
 }
 
-function stepMetrics(settings: TrainingSettings, iteration: number, measures: Float32Array): StepMetrics {
+function measuredMetrics(
+  settings: TrainingSettings,
+  measures: Float32Array,
+): Omit<StepMetrics, keyof IterationValues | "centreNorm"> {
   const { gradientNorms, ...means } = readMeasures(settings, measures);
   const norms = [...gradientNorms.values()];
   const gradientNorm = Math.hypot(...norms);
   return {
-    ...iterationValues(settings, iteration),
     ...means,
     divergence: means.loss - means.teacherEntropy,
     gradientNorm,

@@ -2,6 +2,7 @@ import { CoreError } from "../../util/errors.ts";
 import { binaryRule, defineOp, pair, type None } from "../op.ts";
 import { broadcastShapes } from "../shape.ts";
 import { formatType, type Shape, type Value } from "../value.ts";
+import { again } from "./again.ts";
 import { reduceTo } from "./broadcast.ts";
 import { flipped, reshape } from "./movement.ts";
 
@@ -22,7 +23,7 @@ export const linearOps = {
       (g, a, b) => reduceTo(matMul(g, flipped(b)), a.shape),
       (g, a, b) => {
         // One matrix for a whole stack, as every weight is: one product over all rows sums up along the way.
-        const [rows, rowsOut] = [asMatrix(a), asMatrix(g)];
+        const [rows, rowsOut] = [asMatrix(again(a)), asMatrix(g)];
         if (b.shape.length === 2 && rows !== undefined && rowsOut !== undefined) return matMul(flipped(rows), rowsOut);
         return reduceTo(matMul(flipped(a), g), b.shape);
       },

@@ -8,6 +8,7 @@ import { checks } from "./0050-checks.ts";
 import { runs } from "./0060-runs.ts";
 import { foreground } from "./0070-foreground.ts";
 import { app } from "./0080-app.ts";
+import { suggestionColumns } from "./0090-suggestion-columns.ts";
 
 /**
  * One step of the schema. A migration is never edited once released: a new one follows it. One that changes the columns
@@ -20,7 +21,17 @@ export interface Migration {
 }
 
 /** All migrations, oldest first. */
-export const migrations: readonly Migration[] = [initial, masks, clusters, map, checks, runs, foreground, app];
+export const migrations: readonly Migration[] = [
+  initial,
+  masks,
+  clusters,
+  map,
+  checks,
+  runs,
+  foreground,
+  app,
+  suggestionColumns,
+];
 
 /** The version that a list of migrations leads to. Throws for a list that is empty or not increasing. */
 export function latestVersion(list: readonly Migration[]): number {

@@ -97,8 +97,7 @@ export interface TensorState {
 
 /**
  * One optimiser step of one tensor: its gradient is clipped by its own norm, AdamW (Loshchilov and Hutter 2019,
- * algorithm 2) moves the student, and the teacher follows it. `squareSum` [] is the gradient's squared norm before
- * clipping: not a number, or infinite, where any of its elements is.
+ * algorithm 2) moves the student, and the teacher follows it. Each tensor of `state` is read once and element by element.
  */
 export function updateTensor(
   name: string,
@@ -106,16 +105,15 @@ export function updateTensor(
   gradient: Value,
   clip: number | null,
   hyper: HyperSource,
-): TensorState & { readonly squareSum: Value } {
+): TensorState {
   const shape = state.student.shape as readonly number[];
   const isLast = name === lastLayer.directions || name === lastLayer.scales;
   const squares = multiply(gradient, gradient);
-  const squareSum = sumAll(squares);
   // Factors that make the clipped gradient's share of each moment; a tensor is multiplied by one number once.
   let firstTake = isLast ? hyper("lastFirstTake") : scalar(1 - firstDecay);
   let secondTake = isLast ? hyper("lastSecondTake") : scalar(1 - secondDecay);
   if (clip !== null) {
-    const excess = divide(scalar(clip), add(squareRoot(squareSum), scalar(clipGuard)));
+    const excess = divide(scalar(clip), add(squareRoot(sumAll(squares)), scalar(clipGuard)));
     const factor = minimum(excess, scalar(1));
     firstTake = multiply(factor, firstTake);
     secondTake = multiply(multiply(factor, factor), secondTake);
@@ -132,7 +130,7 @@ export function updateTensor(
   const { decayedKeep, stepSize } = pace(name, isLast);
   const kept = isDecayed(name, shape) ? multiply(state.student, hyper(decayedKeep)) : state.student;
   const student = subtract(kept, multiply(direction, hyper(stepSize)));
-  return { student, teacher: follow(state.teacher, student, hyper), first, second, squareSum };
+  return { student, teacher: follow(state.teacher, student, hyper), first, second };
 }
 
 /** The numbers that say how far a tensor moves: of the last layer, of the backbone, of the rest of the head. */

@@ -149,76 +149,69 @@ function stateInputs(settings: TrainingSettings): StateSource {
 }
 
 /**
- * The second half of an iteration: from gradients of the whole batch and `sums` to the tensors that replace the old ones
- * (`next.<name>`) and `measures`, which `readMeasures` takes apart.
+ * Forward and backward through `pictures` pictures: outputs `next.sum.<tensor>`, the gradients, and `next.sums`, which stay on
+ * the device, and `measures`, which `readMeasures` takes apart. With `carried` they are added to what earlier micro-batches
+ * gave: inputs of these names without `next.`, times `carry` [1], which is 0 for the first of a batch and 1 after it.
  */
-function update(
+export function backwardGraph(
   settings: TrainingSettings,
-  gradientOf: (name: string) => Value,
-  sums: Value,
-  state: StateSource,
-  hyper: HyperSource,
-): Record<string, Value> {
-  const next: Record<string, Value> = {};
-  const squareSums: Value[] = [];
-  for (const name of trainedShapes(settings).keys()) {
+  pictures: number,
+  views: ViewSource,
+  carried: boolean,
+): Graph {
+  const { gradients: found, sums } = backward(settings, pictures, views, stateInputs(settings), hyperInput());
+  const carry = input("carry", [1]);
+  const added = (name: string, value: Value): Value =>
+    carried ? add(multiply(input(name, value.shape), carry), value) : value;
+  const totals = added("sums", sums);
+  const outputs: Record<string, Value> = {};
+  const measured = [totals];
+  for (const [name, value] of found) {
+    const total = added(sumName(name), value);
+    outputs[`next.${sumName(name)}`] = total;
+    measured.push(reshape(sumAll(multiply(total, total)), [1]));
+  }
+  // onnxruntime works from the last output to the first, and the gradients of the last tensors are ready first.
+  return createGraph("dino_backward", { measures: concat(measured, 0), "next.sums": totals, ...outputs });
+}
+
+/**
+ * The rest of an iteration, from what `backwardGraph` gave for the whole batch (inputs `sum.<tensor>` and `sums`) and the
+ * tensors of the training to those that replace them (`next.<name>`), and `centreSquares` [] where there is a centre. Each
+ * tensor is read element by element and only on the way to what replaces it, so it may be written over.
+ */
+export function updateGraph(settings: TrainingSettings): Graph {
+  const { clip, centreMomentum, head } = settings;
+  const state = stateInputs(settings);
+  const hyper = hyperInput();
+  const outputs: Record<string, Value> = {};
+  for (const [name, shape] of trainedShapes(settings)) {
     const old: TensorState = {
       student: state(stateNames.student(name)),
       teacher: state(stateNames.teacher(name)),
       first: state(stateNames.first(name)),
       second: state(stateNames.second(name)),
     };
-    const updated = updateTensor(name, old, gradientOf(name), settings.clip, hyper);
+    const next = updateTensor(name, old, input(sumName(name), shape), clip, hyper);
     for (const kind of ["student", "teacher", "first", "second"] as const) {
-      next[`next.${stateNames[kind](name)}`] = updated[kind];
+      outputs[`next.${stateNames[kind](name)}`] = next[kind];
     }
-    squareSums.push(updated.squareSum);
   }
-  const measured = [sums, ...squareSums.map((value) => reshape(value, [1]))];
-  if (settings.centreMomentum !== null) {
-    const centre = updateCentre(settings, state(stateNames.centre), sums, settings.centreMomentum);
-    next[`next.${stateNames.centre}`] = centre;
-    measured.push(reshape(sumAll(multiply(centre, centre)), [1]));
+  if (centreMomentum !== null) {
+    const sums = input("sums", [totalSums(settings)]);
+    const scoreSum = reshape(slice(sums, 0, ...sumRange(settings, "scores")), [1, head.prototypes]);
+    // The moving average of the mean score of the batch's global views (Caron et al. 2021, equation 4).
+    const centre = add(
+      multiply(state(stateNames.centre), scalar(centreMomentum)),
+      multiply(scoreSum, scalar((1 - centreMomentum) / (2 * settings.batch))),
+    );
+    outputs[`next.${stateNames.centre}`] = centre;
+    outputs["centreSquares"] = sumAll(multiply(centre, centre));
   }
-  // onnxruntime works from the last output to the first. The gradients of the last tensors are ready first, so they are
-  // used up first, and of the measures, which need them all, only the norms wait.
-  return { measures: concat(measured, 0), ...next };
+  return createGraph("dino_update", outputs);
 }
 
-/** The whole iteration as one graph, for a batch that is its only micro-batch: `next.*` and `measures`. */
-export function wholeGraph(settings: TrainingSettings, views: ViewSource): Graph {
-  const hyper = hyperInput();
-  const state = stateInputs(settings);
-  const { gradients: found, sums } = backward(settings, settings.batch, views, state, hyper);
-  return createGraph(
-    "dino_step",
-    update(settings, (name) => present(found, name), sums, state, hyper),
-  );
-}
-
-/**
- * Forward and backward through `pictures` pictures, added to what earlier micro-batches gave: inputs `sum.<tensor>`
- * and `sums`, times `carry` [1], which is 0 for the first of a batch and 1 after it; outputs of these names after `next.`.
- */
-export function accumulateGraph(settings: TrainingSettings, pictures: number, views: ViewSource): Graph {
-  const { gradients: found, sums } = backward(settings, pictures, views, stateInputs(settings), hyperInput());
-  const carry = input("carry", [1]);
-  const added = (name: string, value: Value): Value => add(multiply(input(name, value.shape), carry), value);
-  const outputs: Record<string, Value> = {};
-  for (const [name, value] of [...found].reverse()) outputs[`next.${sumName(name)}`] = added(sumName(name), value);
-  outputs["next.sums"] = added("sums", sums);
-  return createGraph("dino_accumulate", outputs);
-}
-
-/** The rest of an iteration, from what `accumulateGraph` added up: inputs `sum.<tensor>` and `sums`. */
-export function updateGraph(settings: TrainingSettings): Graph {
-  const shapes = trainedShapes(settings);
-  const gradientOf = (name: string): Value => input(sumName(name), present(shapes, name));
-  const sums = input("sums", [totalSums(settings)]);
-  return createGraph("dino_update", update(settings, gradientOf, sums, stateInputs(settings), hyperInput()));
-}
-
-/** Name and shape of everything that micro-batches add to. */
+/** Name and shape of what `backwardGraph` leaves on the device. */
 export function accumulatorShapes(settings: TrainingSettings): Map<string, readonly number[]> {
   const shapes = new Map<string, readonly number[]>([["sums", [totalSums(settings)]]]);
   for (const [name, shape] of trainedShapes(settings)) shapes.set(sumName(name), shape);
@@ -241,7 +234,6 @@ export interface Measures {
   readonly teacherEntropy: number;
   readonly clsDeviation: number;
   readonly prototypesUsed: number;
-  readonly centreNorm: number;
   /** Norm of each tensor's gradient before clipping. */
   readonly gradientNorms: ReadonlyMap<string, number>;
 }
@@ -262,14 +254,6 @@ export function readMeasures(settings: TrainingSettings, measures: Float32Array)
     teacherEntropy: (part("entropy")[0] ?? NaN) / rows,
     clsDeviation: deviations.reduce((total, value) => total + value, 0) / deviations.length,
     prototypesUsed: part("uses").filter((uses) => uses > 0).length,
-    centreNorm: settings.centreMomentum === null ? 0 : (norms[names.length] ?? NaN),
     gradientNorms: new Map(names.map((name, i) => [name, norms[i] ?? NaN])),
   };
-}
-
-/** The moving average of the mean score of the batch's global views (Caron et al. 2021, equation 4). */
-function updateCentre(settings: TrainingSettings, centre: Value, sums: Value, momentum: number): Value {
-  const scoreSum = reshape(slice(sums, 0, ...sumRange(settings, "scores")), [1, settings.head.prototypes]);
-  const share = scalar((1 - momentum) / (2 * settings.batch));
-  return add(multiply(centre, scalar(momentum)), multiply(scoreSum, share));
 }
