@@ -1,12 +1,23 @@
 import js from "@eslint/js";
+import svelte from "eslint-plugin-svelte";
+import globals from "globals";
 import ts from "typescript-eslint";
 import { layers, packages, pure } from "./layers.config.js";
+import svelteConfig from "./svelte.config.js";
 
 const rooms = Object.keys(layers);
 
+const end = "(/|\\.ts$|\\.svelte$|\\.svelte\\.ts$)";
+
+/** How a file would name `other`: its folder where both are under `core` or `renderer`, the whole way elsewhere. */
+const nameFrom = (room, other) => {
+  const [top, name] = other.split("/");
+  return name === undefined || room.split("/")[0] !== top ? other : `(${top}/)?${name}`;
+};
+
 /** The names by which files of a room would import another: from its folder, and from a file beside the folders. */
-const folderPattern = (other) => `^(\\.\\./)+(core/)?${other.replace("core/", "")}(/|\\.ts$)`;
-const rootPattern = (other) => `^\\./(core/)?${other.replace("core/", "")}(/|\\.ts$)`;
+const folderPattern = (room, other) => `^(\\.\\./)+${nameFrom(room, other)}${end}`;
+const rootPattern = (room, other) => `^\\.{1,2}/${nameFrom(room, other)}${end}`;
 
 const forbid = (room, files, pattern) => ({
   files,
@@ -21,7 +32,8 @@ const forbid = (room, files, pattern) => ({
           ...rooms
             .filter((other) => other !== room && !layers[room].includes(other))
             .map((other) => ({
-              regex: pattern(other),
+              regex: pattern(room, other),
+              caseSensitive: true,
               message: `${room} may not import ${other} (layers.config.js).`,
             })),
           ...(pure.includes(room) ? [{ regex: "^node:", message: `${room} runs in browsers too.` }] : []),
@@ -33,16 +45,22 @@ const forbid = (room, files, pattern) => ({
 
 /** Lint rules that forbid every import which layers.config.js does not allow. A room is a folder, a file, or both. */
 const layerRules = rooms.flatMap((room) => [
-  forbid(room, [`${room}.ts`], rootPattern),
+  forbid(room, [`${room}.{ts,svelte,svelte.ts}`], rootPattern),
   forbid(room, [`${room}/**/*.{ts,svelte}`], folderPattern),
 ]);
 
 export default ts.config(
-  { ignores: ["dist/**", "node_modules/**", "test/fixtures/**"] },
+  { ignores: ["dist/**", "release/**", "node_modules/**", "test/fixtures/**"] },
   js.configs.recommended,
   ...ts.configs.recommendedTypeChecked,
+  ...svelte.configs.recommended,
   {
-    languageOptions: { parserOptions: { projectService: { allowDefaultProject: ["*.js", "core/launch.mjs"] } } },
+    languageOptions: {
+      parserOptions: {
+        projectService: { allowDefaultProject: ["*.js", "core/launch.mjs"] },
+        extraFileExtensions: [".svelte"],
+      },
+    },
     rules: {
       "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
       "@typescript-eslint/consistent-type-imports": "error",
@@ -54,11 +72,67 @@ export default ts.config(
       ],
     },
   },
-  { files: ["*.config.js", "*.config.ts"], rules: { "no-restricted-syntax": "off" } },
+  {
+    // What Electron's checklist forbids and no test could see everywhere (docs/security.md).
+    files: ["electron/**/*.ts"],
+    rules: {
+      "no-eval": "error",
+      "no-implied-eval": "error",
+      "no-new-func": "error",
+      "no-restricted-syntax": [
+        "error",
+        { selector: "ExportDefaultDeclaration", message: "Export by name: one word per idea, everywhere." },
+        {
+          selector:
+            "MemberExpression[property.name=/^(openPath|executeJavaScript|executeJavaScriptInIsolatedWorld|insertCSS|loadFile)$/]",
+          message: "It runs or opens what a page names, or leaves the core's own origin.",
+        },
+        {
+          selector:
+            "Property[key.name=/^(enableBlinkFeatures|allowpopups|nodeIntegration|nodeIntegrationInWorker|nodeIntegrationInSubFrames|webviewTag|allowRunningInsecureContent|experimentalFeatures)$/]:not([value.value=false])",
+          message: "Electron's checklist keeps it off.",
+        },
+        {
+          selector: "Property[key.name=/^(sandbox|contextIsolation|webSecurity)$/]:not([value.value=true])",
+          message: "Electron's checklist keeps it on.",
+        },
+      ],
+    },
+  },
+  {
+    files: ["*.config.js", "*.config.ts", "packaging/*.config.ts", "packaging/builder.mjs"],
+    rules: { "no-restricted-syntax": "off" },
+  },
   {
     files: ["**/*.js", "**/*.mjs"],
     extends: [ts.configs.disableTypeChecked],
     languageOptions: { globals: { process: "readonly", console: "readonly", URL: "readonly" } },
+  },
+  {
+    files: ["renderer/**/*.{ts,svelte}", "test/e2e/**/*.ts"],
+    languageOptions: { globals: globals.browser },
+  },
+  {
+    files: ["**/*.svelte", "**/*.svelte.ts"],
+    languageOptions: { parserOptions: { parser: ts.parser, svelteConfig } },
+    // What another component exports is typed by svelte-check; the linter sees components as `any`.
+    rules: {
+      "@typescript-eslint/no-unsafe-argument": "off",
+      "@typescript-eslint/no-unsafe-assignment": "off",
+      "@typescript-eslint/no-unsafe-call": "off",
+      "@typescript-eslint/no-unsafe-member-access": "off",
+      "@typescript-eslint/no-unsafe-return": "off",
+      "@typescript-eslint/no-redundant-type-constituents": "off",
+      // Maps and sets here are replaced whole or kept out of the reactive graph on purpose.
+      "svelte/prefer-svelte-reactivity": "off",
+      "no-restricted-syntax": [
+        "error",
+        {
+          selector: "SvelteAttribute[key.name='style']",
+          message: "The page's policy lets no style attributes through; use a class or `style:name`.",
+        },
+      ],
+    },
   },
   ...layerRules,
 );

@@ -1,0 +1,96 @@
+/** The menu, by the conventions of each platform. */
+import type * as Electron from "electron";
+import { recentLibrary } from "./settings.ts";
+import { externalPages } from "./lockdown.ts";
+
+export interface MenuActions {
+  readonly chooseLibrary: () => void;
+  readonly openLibrary: (folder: string) => void;
+  readonly forgetLibraries: () => void;
+  readonly showLibrary: () => void;
+  readonly showLog: () => void;
+  readonly showLicences: () => void;
+  readonly showPage: (url: string) => void;
+}
+
+export interface MenuState {
+  readonly platform: NodeJS.Platform;
+  readonly recent: readonly string[];
+  /** Whether to offer the tools of those who work on Dinoscope itself. */
+  readonly developing: boolean;
+  readonly actions: MenuActions;
+}
+
+type Item = Electron.MenuItemConstructorOptions;
+
+const separator: Item = { type: "separator" };
+
+/** The whole menu, from left to right. */
+export function menuTemplate({ platform, recent, developing, actions }: MenuState): Item[] {
+  const mac = platform === "darwin";
+  const application: Item = {
+    role: "appMenu",
+    label: "Dinoscope",
+    submenu: [
+      { role: "about" },
+      separator,
+      { role: "services" },
+      separator,
+      { role: "hide" },
+      { role: "hideOthers" },
+      { role: "unhide" },
+      separator,
+      { role: "quit" },
+    ],
+  };
+  const file: Item = {
+    label: "&File",
+    submenu: [
+      { label: "Open Library…", accelerator: "CmdOrCtrl+O", click: actions.chooseLibrary },
+      { label: "Open Recent", submenu: recentItems(recent, actions) },
+      separator,
+      { label: mac ? "Show Library in Finder" : "Show Library Folder", click: actions.showLibrary },
+      separator,
+      mac ? { role: "close" } : { role: "quit" },
+    ],
+  };
+  const view: Item = {
+    label: "&View",
+    submenu: [
+      { role: "resetZoom" },
+      { role: "zoomIn" },
+      { role: "zoomOut" },
+      separator,
+      { role: "togglefullscreen" },
+      ...(developing ? ([separator, { role: "reload" }, { role: "toggleDevTools" }] as const) : []),
+    ],
+  };
+  const [paper = "", code = ""] = externalPages;
+  const help: Item = {
+    role: "help",
+    label: "&Help",
+    submenu: [
+      { label: "The DINO Paper", click: () => actions.showPage(paper) },
+      { label: "The DINO Authors' Code", click: () => actions.showPage(code) },
+      separator,
+      { label: "Show Log", click: actions.showLog },
+      { label: "Licences of Others", click: actions.showLicences },
+      ...(mac ? [] : ([separator, { role: "about" }] as const)),
+    ],
+  };
+  return [...(mac ? [application] : []), file, { role: "editMenu" }, view, { role: "windowMenu" }, help];
+}
+
+function recentItems(recent: readonly string[], actions: MenuActions): Item[] {
+  if (recent.length === 0) return [{ label: "None yet", enabled: false }];
+  return [
+    ...recent.map((folder): Item => ({
+      // A single & would underline the next letter.
+      label: recentLibrary(folder).name.replaceAll("&", "&&"),
+      toolTip: folder,
+      click: () => actions.openLibrary(folder),
+    })),
+    separator,
+    { label: "Forget These", click: actions.forgetLibraries },
+  ];
+}

@@ -1,0 +1,85 @@
+/**
+ * Opens Dinoscope on this machine: `npm run app`. In Electron where its binary can be had; otherwise the
+ * same page in the browser.
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { createCoreProcess } from "../electron/core-process.ts";
+
+const root = resolve(import.meta.dirname, "..");
+/** The library that the desktop program opens first, too. */
+const library = join(homedir(), "Documents", "Dinoscope");
+
+/** Electron's program, fetched by its own script if it is not there; null where that fails. */
+function electronProgram(): string | null {
+  const folder = join(root, "node_modules/electron");
+  const path = join(folder, "path.txt");
+  if (!existsSync(path)) {
+    console.error("Fetching Electron, once …");
+    spawnSync(process.execPath, [join(folder, "install.js")], { stdio: "ignore", timeout: 120_000 });
+  }
+  if (!existsSync(path)) return null;
+  const program = join(folder, "dist", readFileSync(path, "utf8").trim());
+  return existsSync(program) ? program : null;
+}
+
+function npmRun(script: string): void {
+  const { status } = spawnSync("npm", ["run", "--silent", script], {
+    cwd: root,
+    stdio: "inherit",
+    shell: process.platform === "win32",
+  });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+/** Opens an address in the system's browser; where there is none, the address that was printed is for the user. */
+function openBrowser(url: string): void {
+  const [program, args]: [string, string[]] =
+    process.platform === "win32"
+      ? ["rundll32", ["url.dll,FileProtocolHandler", url]]
+      : [process.platform === "darwin" ? "open" : "xdg-open", [url]];
+  spawn(program, args, { stdio: "ignore", detached: true })
+    .on("error", () => {})
+    .unref();
+}
+
+/** The core and a browser tab, until Ctrl-C. */
+async function openInBrowser(): Promise<void> {
+  let opened = false;
+  const core = createCoreProcess({
+    node: process.execPath,
+    entry: join(root, "core/main.ts"),
+    root,
+    environment: process.env,
+    checkFiles: () => Promise.resolve(),
+    onReady: ({ origin, token }) => {
+      const url = `${origin}/?token=${token}`;
+      console.log(`Dinoscope is at ${url}\nPress Ctrl-C to end it; a job that runs can go on next time.`);
+      if (!opened) openBrowser(url);
+      opened = true;
+    },
+    onLost: () => console.error("The core ended and is started again."),
+    onGivenUp: ({ reason, logTail }) => {
+      console.error([reason, logTail].join("\n"));
+      process.exitCode = 1;
+    },
+    onLog: (text) => process.stderr.write(text),
+  });
+  process.once("SIGINT", () => void core.stop());
+  process.once("SIGTERM", () => void core.stop());
+  await core.start(library);
+}
+
+if (!existsSync(join(root, "dist/renderer/index.html"))) npmRun("build");
+const electron = electronProgram();
+if (electron === null) {
+  console.error("Electron cannot be had here; the same page opens in your browser instead.");
+  await openInBrowser();
+} else {
+  npmRun("build:desktop");
+  const child = spawn(electron, [root], { cwd: root, stdio: "inherit" });
+  process.on("SIGINT", () => {});
+  child.on("exit", (code) => process.exit(code ?? 1));
+}
