@@ -1,12 +1,31 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
+  // Two cores: the tests that start the engine use both, so more workers only make each other slow.
   test: {
-    environment: "node",
-    include: ["test/**/*.test.ts"],
-    // Two cores: the tests that start the engine use both, so more workers only make each other slow.
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    projects: [
+      {
+        test: {
+          name: "core",
+          environment: "node",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/renderer/**"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        plugins: [svelte()],
+        resolve: { conditions: ["browser"] },
+        test: {
+          name: "renderer",
+          // Compiled for the page, so that state classes react as they do there.
+          environment: "./test/renderer/page-environment.ts",
+          include: ["test/renderer/**/*.test.ts"],
+        },
+      },
+    ],
   },
 });

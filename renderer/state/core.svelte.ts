@@ -1,0 +1,60 @@
+import type { Call, MethodName, Params, Result } from "../../core/rpc/contract.ts";
+import type { EventName, Events } from "../../core/rpc/messages.ts";
+import type { CoreClient, LineState } from "../core-client.ts";
+import { problemOf } from "../lib/problem.ts";
+import type { Toasts } from "./toasts.svelte.ts";
+
+type Listeners = { [Name in EventName]: ((data: Events[Name]) => void)[] };
+
+/** The line to the core as the page sees it, and how many changes are on their way. */
+export class Core {
+  line = $state<LineState>("connecting");
+  guest = $state(false);
+  /** Changes that were asked for and not yet answered. */
+  saving = $state(0);
+  /** Rises when everything must be asked for again: at the start, and after the core was gone. */
+  arrivals = $state(0);
+  readonly client: CoreClient;
+  readonly #toasts: Toasts;
+  readonly #listeners: Listeners = { hello: [], changed: [], history: [], job: [], device: [], run: [] };
+
+  constructor(client: CoreClient, toasts: Toasts) {
+    this.client = client;
+    this.#toasts = toasts;
+    client.onState((state) => (this.line = state));
+    client.onEvent(({ event, data }) => {
+      // The pair of name and data is the message's; TypeScript loses it when both are taken out.
+      for (const listener of this.#listeners[event]) (listener as (given: typeof data) => void)(data);
+    });
+    this.on("hello", ({ guest }) => {
+      this.guest = guest;
+      this.arrivals += 1;
+    });
+  }
+
+  /** Asks for something; the caller handles a refusal. */
+  readonly call: Call = (method, params) => this.client.call(method, params);
+
+  on<Name extends EventName>(name: Name, listener: (data: Events[Name]) => void): void {
+    this.#listeners[name].push(listener);
+  }
+
+  /** Changes something: counted for the saved mark, and a refusal is shown. Returns undefined after a refusal. */
+  async change<Name extends MethodName>(method: Name, params: Params<Name>): Promise<Result<Name> | undefined> {
+    this.saving += 1;
+    try {
+      return await this.client.call(method, params);
+    } catch (error) {
+      this.refused(error);
+      return undefined;
+    } finally {
+      this.saving -= 1;
+    }
+  }
+
+  /** Shows why something did not work. */
+  refused(error: unknown): void {
+    const { message, hint } = problemOf(error);
+    this.#toasts.show({ kind: "problem", message, hint });
+  }
+}

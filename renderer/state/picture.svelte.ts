@@ -1,0 +1,274 @@
+import { decodeGrid, type PatchGrid } from "../../core/rpc/columns.ts";
+import type { MaskChoice } from "../../core/rpc/contract.ts";
+import type { Problem } from "../../core/rpc/messages.ts";
+import { attentionPath } from "../../core/rpc/paths.ts";
+import type { MaskMethod } from "../../core/rpc/records.ts";
+import type { ImageDetail, MaskPreview, ShownMask } from "../../core/rpc/views.ts";
+import { calmly } from "../lib/calmly.ts";
+import { attentionHeat } from "../lib/patch-heat.ts";
+import { problemOf } from "../lib/problem.ts";
+import type { Core } from "./core.svelte.ts";
+import type { History } from "./history.svelte.ts";
+import type { Library } from "./library.svelte.ts";
+import { MaskEdit, strokedMask, type Tool } from "./mask-edit.svelte.ts";
+import { Spots } from "./spots.svelte.ts";
+
+/** What lies over the picture. */
+export type Overlay = "none" | "mask" | "attention" | "alike";
+
+interface Recipe {
+  readonly method: MaskMethod;
+  readonly mass: number;
+  readonly refined: boolean;
+  readonly components: "largest" | "all";
+}
+
+const usual: Recipe = { method: "attention", mass: 0.6, refined: true, components: "largest" };
+
+/** Pixels of the square that has as many as the model looks at: that of masks made for the whole library. */
+const lookSize = 448;
+
+/** The picture that is open: what the model sees in it, its mask, and the tools to correct that. */
+export class Picture {
+  detail = $state.raw<ImageDetail | null>(null);
+  overlay = $state<Overlay>("none");
+  opacity = $state(0.6);
+  /** While V is held. */
+  hidden = $state(false);
+  /** Heads whose mean is shown and masked by; null for all. */
+  heads = $state.raw<readonly number[] | null>(null);
+  attention = $state.raw<PatchGrid | null>(null);
+  recipe = $state.raw<Recipe>(usual);
+  /** The mask that is stored, and the one that the recipe makes. */
+  kept = $state.raw<ShownMask | null>(null);
+  live = $state.raw<MaskPreview | null>(null);
+  /** Whether the recipe's mask is shown although one is stored. */
+  trying = $state(false);
+  problem = $state.raw<Problem | null>(null);
+  /** Something is awaited from the model. */
+  busy = $state(false);
+  readonly edit = new MaskEdit();
+  readonly spots: Spots;
+  readonly shownMask: ShownMask | MaskPreview | null = $derived(
+    this.kept !== null && !this.trying ? this.kept : this.live,
+  );
+  readonly heat = $derived(this.attention === null ? null : attentionHeat(this.attention, this.heads));
+  readonly #parts: { readonly core: Core; readonly history: History; readonly library: Library };
+  readonly #previews;
+  #imageId = $state<number | null>(null);
+  #modelId: number | null = null;
+
+  constructor(parts: { readonly core: Core; readonly history: History; readonly library: Library }) {
+    this.#parts = parts;
+    this.spots = new Spots(parts.core);
+    this.#previews = calmly(() => this.#preview(), 0);
+    parts.core.on("changed", ({ kinds }) => {
+      if (kinds.some((kind) => kind === "masks" || kind === "images")) void this.#loadKept();
+    });
+  }
+
+  get imageId(): number | null {
+    return this.#imageId;
+  }
+
+  /** Whether the current model can say what it sees of patches. */
+  get sees(): boolean {
+    return this.#parts.library.model?.seesPatches ?? false;
+  }
+
+  /** Opens a picture; strokes on the one before are saved. */
+  async open(imageId: number, modelId: number | null): Promise<void> {
+    if (this.#imageId === imageId && this.#modelId === modelId) return;
+    void this.save();
+    [this.#imageId, this.#modelId] = [imageId, modelId];
+    [this.detail, this.attention, this.kept, this.live, this.problem] = [null, null, null, null, null];
+    this.trying = false;
+    await Promise.all([this.#loadDetail(), this.#loadKept()]);
+    await this.look();
+  }
+
+  close(): void {
+    void this.save();
+    this.#imageId = null;
+    this.edit.tool = null;
+    this.spots.close();
+  }
+
+  show(overlay: Overlay): void {
+    if (overlay !== "mask") {
+      void this.save();
+      this.edit.tool = null;
+    }
+    this.overlay = this.overlay === overlay ? "none" : overlay;
+    void this.look();
+  }
+
+  /** Asks for what the overlay needs and is not there. */
+  async look(): Promise<void> {
+    const imageId = this.#imageId;
+    const modelId = this.#parts.library.modelId ?? null;
+    if (imageId === null || modelId === null || !this.sees) return;
+    void this.spots.open(imageId, modelId, lookSize, this.overlay === "alike");
+    const wantsHeads = this.overlay === "attention" || (this.overlay === "mask" && this.recipe.method === "attention");
+    if (wantsHeads && this.attention === null) await this.#loadAttention(imageId, modelId);
+    if (this.overlay === "mask" && this.live === null && (this.kept === null || this.trying)) this.#previews.ask();
+  }
+
+  /** Tries the mask another way. */
+  tune(change: Partial<Recipe>): void {
+    this.recipe = { ...this.recipe, ...change };
+    this.trying = true;
+    this.#previews.ask();
+    void this.look();
+  }
+
+  /** Takes a head in or out; the last one out means all. */
+  toggleHead(head: number): void {
+    const chosen = this.heads ?? [];
+    const next = chosen.includes(head) ? chosen.filter((one) => one !== head) : [...chosen, head].sort((a, b) => a - b);
+    this.useHeads(next.length === 0 ? null : next);
+  }
+
+  useHeads(heads: readonly number[] | null): void {
+    this.heads = heads;
+    if (this.overlay === "mask") this.tune({});
+  }
+
+  useTool(tool: Tool): void {
+    if (this.overlay !== "mask") {
+      this.overlay = "mask";
+      void this.look();
+    }
+    this.edit.use(tool);
+    if (this.edit.tool === null) void this.save();
+  }
+
+  /** Back to the mask that is stored. */
+  stopTrying(): void {
+    this.trying = false;
+    this.problem = null;
+  }
+
+  /** Keeps the mask of the recipe as it is. */
+  async keep(): Promise<void> {
+    await this.#keep(this.#choice());
+  }
+
+  /** Makes anew the mask that was there before it was corrected. */
+  async restore(): Promise<void> {
+    const { kept } = this;
+    if (kept?.recipe == null) return;
+    const { method, heads, mass, refined, components, size } = kept.recipe;
+    const row = this.#parts.library.models.find(({ model }) => model.hash === kept.modelHash);
+    await this.#keep(
+      { method, refined, components, size, heads: heads === null ? "mean" : [...heads], mass: mass ?? usual.mass },
+      row?.model.id,
+    );
+  }
+
+  async remove(): Promise<void> {
+    const imageId = this.#imageId;
+    if (imageId === null) return;
+    this.edit.clear();
+    const done = await this.#parts.core.change("masks.remove", { target: { ids: [imageId] } });
+    if (done !== undefined) this.#parts.history.told(done);
+  }
+
+  /** Saves the strokes at the full size of the picture, as one step that can be undone. */
+  async save(): Promise<void> {
+    const { core, history, library } = this.#parts;
+    const [imageId, { image } = { image: null }, strokes] = [
+      this.#imageId,
+      this.detail ?? undefined,
+      this.edit.strokes,
+    ];
+    if (imageId === null || image?.width == null || image.height === null || strokes.length === 0) return;
+    const size = { width: image.width, height: image.height };
+    const [base, recipe] = [this.shownMask, this.#choice()];
+    this.edit.clear();
+    const modelId = library.modelId ?? undefined;
+    try {
+      const whole =
+        base === null || base === this.kept
+          ? base
+          : await core.call("masks.preview", { imageId, recipe, ...(modelId === undefined ? {} : { modelId }) });
+      const { width, height, counts } = strokedMask(whole, size, strokes);
+      const done = await core.change("masks.save", { imageId, width, height, runs: [...counts] });
+      if (done === undefined) throw new Error("refused");
+      history.told(done);
+      if (this.#imageId === imageId) {
+        this.trying = false;
+        await this.#loadKept();
+      }
+    } catch (error) {
+      if (this.#imageId === imageId) this.edit.strokes = [...strokes, ...this.edit.strokes];
+      if (!(error instanceof Error && error.message === "refused")) core.refused(error);
+    }
+  }
+
+  async #keep(recipe: MaskChoice, modelId = this.#parts.library.modelId ?? undefined): Promise<void> {
+    const imageId = this.#imageId;
+    if (imageId === null) return;
+    this.edit.clear();
+    this.busy = true;
+    const chosen = modelId === undefined ? {} : { modelId };
+    const done = await this.#parts.core.change("masks.keep", { imageId, recipe, ...chosen });
+    this.busy = false;
+    if (done === undefined) return;
+    this.#parts.history.told(done);
+    await this.#loadKept();
+    this.trying = false;
+  }
+
+  #choice(): MaskChoice {
+    return { ...this.recipe, heads: this.heads === null ? "mean" : [...this.heads], size: lookSize };
+  }
+
+  async #preview(): Promise<void> {
+    const imageId = this.#imageId;
+    const modelId = this.#parts.library.modelId ?? null;
+    if (imageId === null || modelId === null || this.overlay !== "mask") return;
+    this.busy = true;
+    try {
+      const made = await this.#parts.core.call("masks.preview", {
+        imageId,
+        modelId,
+        recipe: this.#choice(),
+        detail: "live",
+      });
+      if (this.#imageId === imageId) [this.live, this.problem] = [made, null];
+    } catch (error) {
+      if (this.#imageId === imageId) [this.live, this.problem] = [null, problemOf(error)];
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  async #loadAttention(imageId: number, modelId: number): Promise<void> {
+    this.busy = true;
+    try {
+      const grid = decodeGrid(await this.#parts.core.client.bytes(attentionPath(imageId, { modelId, size: lookSize })));
+      if (this.#imageId === imageId) [this.attention, this.problem] = [grid, null];
+    } catch (error) {
+      if (this.#imageId === imageId) this.problem = problemOf(error);
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  async #loadDetail(): Promise<void> {
+    const imageId = this.#imageId;
+    if (imageId === null) return;
+    const detail = await this.#parts.core.call("images.detail", { imageId }).catch(() => null);
+    if (this.#imageId === imageId) this.detail = detail;
+  }
+
+  async #loadKept(): Promise<void> {
+    const imageId = this.#imageId;
+    if (imageId === null) return;
+    const kept = await this.#parts.core.call("masks.get", { imageId }).catch(() => null);
+    if (this.#imageId !== imageId) return;
+    this.kept = kept;
+    if (kept === null) void this.look();
+  }
+}

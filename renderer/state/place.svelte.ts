@@ -1,0 +1,64 @@
+import { routeFromText, routeToText, startRoute, type Route } from "../lib/route.ts";
+
+/** Where the route is kept: the address of the page, or a stand-in of a test. */
+export interface Address {
+  read(): string;
+  write(text: string, how: "push" | "replace"): void;
+  /** Calls back when the user goes back or edits the address. */
+  watch(changed: () => void): () => void;
+}
+
+/** The address of the page. */
+export function pageAddress(page: Window): Address {
+  return {
+    read: () => page.location.hash,
+    write: (text, how) => {
+      if (how === "push") page.history.pushState(null, "", `#${text}`);
+      else page.history.replaceState(null, "", `#${text}`);
+    },
+    watch: (changed) => {
+      page.addEventListener("popstate", changed);
+      return () => page.removeEventListener("popstate", changed);
+    },
+  };
+}
+
+/** Where the user is: view, filter, order, open picture. Every part of it is in the address. */
+export class Place {
+  route = $state.raw<Route>(startRoute);
+  readonly view = $derived(this.route.view);
+  readonly filter = $derived(this.route.filter);
+  readonly sort = $derived(this.route.sort);
+  readonly imageId = $derived(this.route.imageId);
+  /** Conditions that are set, one each. */
+  readonly filterCount = $derived(Object.keys(this.route.filter).length);
+  readonly #address: Address;
+
+  constructor(address: Address) {
+    this.#address = address;
+    this.route = routeFromText(address.read());
+  }
+
+  /** Follows the address; returns how to stop. */
+  start(): () => void {
+    return this.#address.watch(() => (this.route = routeFromText(this.#address.read())));
+  }
+
+  /** Goes somewhere; what is not named stays. `replace` leaves no step to go back to. */
+  go(change: Partial<Route>, how: "push" | "replace" = "push"): void {
+    const viewChanges = change.view !== undefined && change.view !== this.route.view;
+    this.route = { ...this.route, ...(viewChanges ? { extra: {}, imageId: null } : {}), ...change };
+    this.#address.write(routeToText(this.route), how);
+  }
+
+  /** Sets conditions of the filter; `undefined` drops one. */
+  narrow(change: { [Key in keyof Route["filter"]]?: Route["filter"][Key] | undefined }): void {
+    const entries = Object.entries({ ...this.route.filter, ...change }).filter(([, value]) => value !== undefined);
+    this.go({ filter: Object.fromEntries(entries), imageId: null });
+  }
+
+  /** What a view keeps in the address for itself; an empty value drops it. */
+  keep(extra: Readonly<Record<string, string>>, how: "push" | "replace" = "replace"): void {
+    this.go({ extra: { ...this.route.extra, ...extra } }, how);
+  }
+}
