@@ -35,25 +35,57 @@ export function fitLocalModels(
   mask: Float32Array,
   width: number,
   height: number,
-  { radius, epsilon }: GuidedFilterOptions,
+  options: GuidedFilterOptions,
 ): LocalModels {
+  return fitToGuide(describeGuide(guide, width, height, options), mask);
+}
+
+/** What the filter knows of a picture before there is a mask: the means and products of its colours in each window. */
+export interface GuideMoments extends GuidedFilterOptions {
+  readonly width: number;
+  readonly height: number;
+  readonly colours: readonly Float32Array[];
+  readonly means: readonly Float32Array[];
+  /** Red by red, by green, by blue, green by green, by blue, blue by blue. */
+  readonly products: readonly Float32Array[];
+}
+
+/** The first half of `fitLocalModels`, to be kept while masks are tried on one picture. */
+export function describeGuide(
+  guide: readonly Float32Array[],
+  width: number,
+  height: number,
+  { radius, epsilon }: GuidedFilterOptions,
+): GuideMoments {
   const box = (values: Float32Array): Float32Array => boxMean(values, width, height, radius);
-  const product = (a: Float32Array, b: Float32Array): Float32Array => a.map((value, i) => value * (b[i] as number));
   const [red, green, blue] = guide as readonly [Float32Array, Float32Array, Float32Array];
-  const colours = [red, green, blue] as const;
-  const [mr, mg, mb] = colours.map(box) as [Float32Array, Float32Array, Float32Array];
+  const pairs = [
+    [red, red],
+    [red, green],
+    [red, blue],
+    [green, green],
+    [green, blue],
+    [blue, blue],
+  ] as const;
+  const products = pairs.map(([a, b]) => box(product(a, b)));
+  return { width, height, radius, epsilon, colours: [red, green, blue], means: guide.map(box), products };
+}
+
+function product(a: Float32Array, b: Float32Array): Float32Array {
+  const result = new Float32Array(a.length);
+  for (let i = 0; i < a.length; i++) result[i] = (a[i] as number) * (b[i] as number);
+  return result;
+}
+
+/** The second half: the models of one mask. */
+export function fitToGuide(guide: GuideMoments, mask: Float32Array): LocalModels {
+  const { width, height, radius, epsilon, colours, means, products } = guide;
+  const box = (values: Float32Array): Float32Array => boxMean(values, width, height, radius);
+  type Three = readonly [Float32Array, Float32Array, Float32Array];
+  const [mr, mg, mb] = means as Three;
+  const [rr, rg, rb, gg, gb, bb] = products as readonly [...Three, ...Three];
   const mean = box(mask);
-  const [cr, cg, cb] = colours.map((colour) => box(product(colour, mask))) as [
-    Float32Array,
-    Float32Array,
-    Float32Array,
-  ];
-  const rr = box(product(red, red));
-  const rg = box(product(red, green));
-  const rb = box(product(red, blue));
-  const gg = box(product(green, green));
-  const gb = box(product(green, blue));
-  const bb = box(product(blue, blue));
+  const [cr, cg, cb] = colours.map((colour) => box(product(colour, mask))) as unknown as Three;
   for (let i = 0; i < mask.length; i++) {
     const [r, g, b, m] = [mr[i] as number, mg[i] as number, mb[i] as number, mean[i] as number];
     // The covariance of the colours in the window, epsilon on its diagonal, and its inverse by cofactors.
@@ -125,9 +157,22 @@ export function refineEdges(
   scores: (width: number, height: number) => Float32Array,
   options: GuidedFilterOptions,
 ): Bitmap {
+  return refineAlong(pictureMoments(picture, options), picture, scores);
+}
+
+/** What the filter knows of a picture, at its working size. */
+export function pictureMoments(picture: Picture, options: GuidedFilterOptions): GuideMoments {
   const { width, height } = workingSize(picture.width, picture.height);
-  const guide = shrinkPicture(picture, width, height);
-  return applyLocalModels(fitLocalModels(guide, scores(width, height), width, height, options), picture);
+  return describeGuide(shrinkPicture(picture, width, height), width, height, options);
+}
+
+/** `refineEdges` with the moments of the picture at hand. */
+export function refineAlong(
+  moments: GuideMoments,
+  picture: Picture,
+  scores: (width: number, height: number) => Float32Array,
+): Bitmap {
+  return applyLocalModels(fitToGuide(moments, scores(moments.width, moments.height)), picture);
 }
 
 /** Mean over the square of pixels up to `radius` away, as much of it as lies inside. */

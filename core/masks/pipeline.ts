@@ -4,7 +4,7 @@ import { keptMassScore, meanOfHeads } from "./attention.ts";
 import { bitmapOfGrid, scaleBitmap, type Bitmap, type ScoreGrid } from "./bitmap.ts";
 import { fillHoles, keepComponents } from "./components.ts";
 import { applyForegroundHead, type ForegroundHead } from "./foreground-head.ts";
-import { refineEdges, workingSize } from "./guided-filter.ts";
+import { pictureMoments, refineAlong, workingSize, type GuideMoments } from "./guided-filter.ts";
 import { resizeGrid, type Picture } from "./resample.ts";
 import { encodeRuns, type RunLengths } from "./rle.ts";
 import { intersectionOverUnion } from "./score.ts";
@@ -77,22 +77,39 @@ export interface MaskedPicture {
   readonly height: number;
   /** The upright picture, at full size or smaller with the same proportions. */
   readonly guide: Picture | null;
+  /** What `prepareEdges` made of the guide, where several masks are made of one picture. */
+  readonly edges?: EdgeGuide;
+}
+
+/** What edges are drawn by. */
+export type EdgeGuide = GuideMoments;
+
+/** Looks at a picture once for all masks that are refined on it; `columns` are the patches across it. */
+export function prepareEdges(guide: Picture, columns: number): EdgeGuide {
+  const { width } = workingSize(guide.width, guide.height);
+  const radius = Math.max(1, Math.round((refinement.patches * width) / columns));
+  return pictureMoments(guide, { radius, epsilon: refinement.epsilon });
 }
 
 /** The mask of scores at the size of the picture. */
-export function maskOfScores(grid: ScoreGrid, recipe: MaskRecipe, { width, height, guide }: MaskedPicture): RunLengths {
+export function maskOfScores(
+  grid: ScoreGrid,
+  recipe: MaskRecipe,
+  { width, height, guide, edges }: MaskedPicture,
+): RunLengths {
   const patches = bitmapOfGrid(grid);
-  const mask = recipe.refined && guide !== null ? refine(grid, patches, recipe, guide) : patches;
+  const mask = recipe.refined && guide !== null ? refine(grid, patches, recipe, guide, edges) : patches;
   return encodeRuns(mask, width, height);
 }
 
-function refine(grid: ScoreGrid, patches: Bitmap, { components }: MaskRecipe, guide: Picture): Bitmap {
-  const working = workingSize(guide.width, guide.height);
-  const radius = Math.max(1, Math.round((refinement.patches * working.width) / grid.columns));
-  const edges = refineEdges(guide, (width, height) => resizeGrid(grid, width, height), {
-    radius,
-    epsilon: refinement.epsilon,
-  });
+function refine(
+  grid: ScoreGrid,
+  patches: Bitmap,
+  { components }: MaskRecipe,
+  guide: Picture,
+  moments: EdgeGuide = prepareEdges(guide, grid.columns),
+): Bitmap {
+  const edges = refineAlong(moments, guide, (width, height) => resizeGrid(grid, width, height));
   const refined = fillHoles(keepComponents(edges, components, leastPart));
   const coarse = scaleBitmap(patches, guide.width, guide.height);
   return intersectionOverUnion(refined, coarse) < leastAgreement ? coarse : refined;

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
-import { patchesFor } from "../../core/engine/mask-features.ts";
+import { patchesFor } from "../../core/engine/patch-models.ts";
 import { decodeForMask, decodeWhole } from "../../core/image/mask-input.ts";
 import { maskOfScores, scorePatches, type PatchFeatures } from "../../core/masks/pipeline.ts";
 import { decodeRuns } from "../../core/masks/rle.ts";

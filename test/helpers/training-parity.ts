@@ -1,6 +1,6 @@
 import { createTrainer, type StepMetrics, type TrainerState } from "../../core/engine/training/trainer.ts";
 import { hyperValues } from "../../core/nn/dino/optimizer.ts";
-import { accumulateGraph, accumulatorShapes, fedViews, stateShapes } from "../../core/nn/dino/step.ts";
+import { backwardGraph, fedViews, stateShapes } from "../../core/nn/dino/step.ts";
 import { floatOutput, floats, type Runtime, type Tensors } from "../../core/runtime/runtime.ts";
 import { relativeError } from "./tensors.ts";
 import { cropFeeds, figures, initialState, schedule, settingsOfStep } from "./training-reference.ts";
@@ -59,15 +59,13 @@ export async function compareGradients(
   state: TrainerState,
 ): Promise<Record<string, number>> {
   const settings = settingsOfStep(step);
-  const program = await runtime.load(accumulateGraph(settings, settings.batch, fedViews));
+  const program = await runtime.load(backwardGraph(settings, settings.batch, fedViews, false));
   const hyper = hyperValues(settings, step);
   const feeds: Record<string, Tensors[string]> = {
     hyper: floats(hyper, [hyper.length]),
-    carry: floats(Float32Array.of(0), [1]),
   };
   for (const [name, { shape, data }] of Object.entries(cropFeeds(step))) feeds[name] = floats(data, shape);
   const zeros = (shape: readonly number[]) => floats(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
-  for (const [name, shape] of accumulatorShapes(settings)) feeds[name] = zeros(shape);
   for (const [name, shape] of stateShapes(settings)) {
     const tensor = state.tensors.get(name);
     if (!/^(first|second)\./.test(name)) feeds[name] = tensor === undefined ? zeros(shape) : floats(tensor.data, shape);

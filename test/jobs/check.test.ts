@@ -9,6 +9,7 @@ import {
   mergeLabels,
   rareLabels,
   relabelImage,
+  swapLabels,
   unifyDuplicates,
 } from "../../core/jobs/check-actions.ts";
 import { showFindings } from "../../core/jobs/show-findings.ts";
@@ -181,6 +182,34 @@ describe("what is done about findings", () => {
     undo(library.db);
     undo(library.db);
     expect(currentFindings(library.db, "wrong-labels")).toHaveLength(1);
+  });
+
+  test("of two pairs with an image in common, the one that is named is dismissed", async () => {
+    const { library, ids, check } = plant();
+    await check({ kinds: ["twins"] });
+    const pairs = currentFindings(library.db, "twins").map(({ images }) => images.map(({ imageId }) => imageId));
+    const shared = pairs.find((pair, at) => pairs.slice(0, at).some((other) => other.some((id) => pair.includes(id))));
+    if (shared === undefined) throw new Error("The planted library has no image in two pairs.");
+    expect(dismissChecks(library, "twins", { imageIds: shared })?.changeCount).toBe(1);
+    const left = currentFindings(library.db, "twins").map(({ images }) => images.map(({ imageId }) => imageId));
+    expect(left).toEqual(pairs.filter((pair) => pair !== shared));
+    const alone = { imageIds: [ids[0] ?? 0] };
+    expect(errorOf(() => dismissChecks(library, "twins", alone)).code).toBe("finding-unknown");
+  });
+
+  test("labels of two images are swapped in one step, and one undo swaps them back", () => {
+    const { library, labels, ids, labelOf } = plant();
+    const [first, second, odd] = [ids[5] ?? 0, ids[perLabel + 5] ?? 0, ids[2 * perLabel] ?? 0];
+    const before = [labelOf(first), labelOf(second)];
+    expect(new Set(before).size).toBe(2);
+    expect(swapLabels(library, first, second)?.changeCount).toBe(2);
+    expect([labelOf(first), labelOf(second)]).toEqual(before.toReversed());
+    undo(library.db);
+    expect([labelOf(first), labelOf(second)]).toEqual(before);
+    expect(swapLabels(library, first, ids[6] ?? 0)).toBeNull();
+    expect(labels).not.toHaveLength(0);
+    expect(errorOf(() => swapLabels(library, first, odd)).code).toBe("labels-missing");
+    expect(errorOf(() => swapLabels(library, first, 999)).code).toBe("image-unknown");
   });
 
   test("unifying gives all copies the label of the best, or the one named; a conflict comes first until then", async () => {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createEngine, type Engine } from "../../core/engine/supervisor.ts";
 import { clusterImages } from "../../core/jobs/cluster.ts";
-import { labelCluster, mergeClusters, splitCluster } from "../../core/jobs/cluster-changes.ts";
+import { divideCluster, labelCluster, mergeClusters, splitCluster } from "../../core/jobs/cluster-changes.ts";
 import { drawMap, showMap } from "../../core/jobs/draw-map.ts";
 import { mapImages } from "../../core/jobs/map.ts";
 import { nextToLabel } from "../../core/jobs/queue.ts";
@@ -187,6 +187,25 @@ describe("clusters", () => {
     expect(await refusalOfAsync(() => splitCluster(place, merged, { parts: 2, seed: 1, device }))).toContain(
       "cluster-unknown",
     );
+  });
+
+  test("that were merged are divided as they were", async () => {
+    const place = prepared(60);
+    await clusterImages(place, place.model, { ...options, count: 3 });
+    const before = clusterOfEach(place);
+    const [a = 0, b = 0, c = 0] = before.map((cluster) => cluster ?? 0);
+    const groups = [a, b].map((id) => place.ids.filter((_, at) => before[at] === id));
+    const merged = mergeClusters(place.library, [a, b]);
+    const parts = divideCluster(place.library, merged, groups);
+    const after = clusterOfEach(place);
+    expect(after).toEqual(before.map((id) => (id === a ? parts[0] : id === b ? parts[1] : c)));
+    // What no group names stays together.
+    const [few, rest] = divideCluster(place.library, parts[0] ?? 0, [groups[0]?.slice(0, 3) ?? []]);
+    expect(showCluster(place.library.db, few ?? 0, 1).cluster.size).toBe(3);
+    expect(showCluster(place.library.db, rest ?? 0, 1).cluster.size).toBe((groups[0]?.length ?? 0) - 3);
+    const strange = (): Promise<number[]> =>
+      Promise.resolve().then(() => divideCluster(place.library, parts[1] ?? 0, [groups[0] ?? []]));
+    expect(await refusalOfAsync(strange)).toContain("option-invalid");
   });
 
   test("are labelled in one undoable step that leaves other labels alone", async () => {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
 import type { ExportFormat } from "../../core/engine/protocol.ts";
-import { modelFile } from "../../core/jobs/embed.ts";
+import { modelFile } from "../../core/jobs/model-file.ts";
 import { importModel } from "../../core/jobs/models.ts";
 import type { Workplace } from "../../core/jobs/run.ts";
 import type { Model } from "../../core/rpc/records.ts";

@@ -35,7 +35,7 @@ async function iterate(
   const all = { ...constantRate, ...changed };
   const names = ["student", "teacher", "first", "second"] as const;
   const inputs = Object.fromEntries(names.map((part) => [part, input(part, shape)])) as Record<keyof Numbers, Value>;
-  const { squareSum: _, ...next } = updateTensor(name, inputs, input("gradient", shape), all.clip, hyperInput());
+  const next = updateTensor(name, inputs, input("gradient", shape), all.clip, hyperInput());
   const outputs = {
     "next.student": next.student,
     "next.teacher": next.teacher,
