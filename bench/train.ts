@@ -149,7 +149,8 @@ async function work(name: string): Promise<void> {
     microBatch: Number(values["micro-batch"]),
   });
   let iteration = 0;
-  for await (const _ of createInterface({ input: process.stdin })) {
+  for await (const line of createInterface({ input: process.stdin })) {
+    if (line === "") continue;
     const start = performance.now();
     const { loss } = await trainer.step({ feeds }, iteration++);
     const seconds = (performance.now() - start) / 1000;

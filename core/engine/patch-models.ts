@@ -16,13 +16,16 @@ const maxPatches = 4096;
 
 /**
  * Proportions that pictures are looked at in, longer by shorter side: those of cameras, screens and their crops. Each needs
- * a program, and loading one takes longer than running it, so pictures are stretched to the nearest: by a twelfth at most
- * between the common ones. Beyond the last a strip would leave a row of patches without neighbours.
+ * a program, and loading one takes longer than running it, so pictures are stretched to the nearest: by an eighth at most
+ * up to 2 : 1. Beyond the last a strip would leave a row of patches without neighbours.
  */
-const proportions = [1, 1.125, 1.25, 4 / 3, 1.5, 16 / 9, 2, 2.35, 2.8, 3.35, 4];
+const proportions = [1, 1.25, 4 / 3, 1.5, 16 / 9, 2, 2.8, 4];
 
-/** Memory that the weights inside the programs that are kept may take, and how many there are whatever they take. */
-const keptBytes = 2 ** 30;
+/**
+ * Weights inside the programs that are kept, in bytes, and how many are kept whatever they hold. A program takes about
+ * twice its weights: onnxruntime lays them out once more for its products.
+ */
+const keptBytes = 2 ** 29;
 const leastPrograms = 2;
 
 export type PatchOutput = Extract<TransformerOutput, "clsAttention" | "keys" | "tokens">;

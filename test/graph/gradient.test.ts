@@ -83,25 +83,32 @@ test("a layer and its gradient print as one graph, with one product for all rows
       constant constant_1: float32[]
       constant constant_2: float32[]
       constant constant_3: float32[]
+      constant constant_4: float32[]
+      constant constant_5: float32[]
+      constant constant_6: float32[]
       reshape_1: float32[6,5] = reshape(seed, shape=[6,5])
       transpose_1: float32[5,6] = transpose(reshape_1, order=[1,0])
-      gelu_1: float32[2,3,4] = gelu(x)
-      reshape_2: float32[6,4] = reshape(gelu_1, shape=[6,4])
+      multiply_1: float32[2,3,4] = multiply(x, constant)
+      erf_1: float32[2,3,4] = erf(multiply_1)
+      add_1: float32[2,3,4] = add(erf_1, constant_1)
+      multiply_2: float32[2,3,4] = multiply(add_1, constant_2)
+      multiply_3: float32[2,3,4] = multiply(x, multiply_2)
+      reshape_2: float32[6,4] = reshape(multiply_3, shape=[6,4])
       matMul_1: float32[5,4] = matMul(transpose_1, reshape_2)
       sum_1: float32[2,5] = sum(seed, axes=[1], keep=false)
       sum_2: float32[5] = sum(sum_1, axes=[0], keep=false)
       matMul_2: float32[2,3,4] = matMul(seed, weight)
-      multiply_1: float32[2,3,4] = multiply(matMul_2, constant)
-      multiply_2: float32[2,3,4] = multiply(x, constant_1)
-      erf_1: float32[2,3,4] = erf(multiply_2)
-      multiply_3: float32[2,3,4] = multiply(multiply_2, multiply_2)
-      subtract_1: float32[2,3,4] = subtract(constant_2, multiply_3)
+      multiply_4: float32[2,3,4] = multiply(matMul_2, constant_3)
+      multiply_5: float32[2,3,4] = multiply(x, constant_4)
+      erf_2: float32[2,3,4] = erf(multiply_5)
+      multiply_6: float32[2,3,4] = multiply(multiply_5, multiply_5)
+      subtract_1: float32[2,3,4] = subtract(constant_5, multiply_6)
       exp_1: float32[2,3,4] = exp(subtract_1)
-      multiply_4: float32[2,3,4] = multiply(multiply_2, exp_1)
-      add_1: float32[2,3,4] = add(erf_1, multiply_4)
-      add_2: float32[2,3,4] = add(add_1, constant_3)
-      multiply_5: float32[2,3,4] = multiply(multiply_1, add_2)
-      return { toWeight: matMul_1, toBias: sum_2, toX: multiply_5 }
+      multiply_7: float32[2,3,4] = multiply(multiply_5, exp_1)
+      add_2: float32[2,3,4] = add(erf_2, multiply_7)
+      add_3: float32[2,3,4] = add(add_2, constant_6)
+      multiply_8: float32[2,3,4] = multiply(multiply_4, add_3)
+      return { toWeight: matMul_1, toBias: sum_2, toX: multiply_8 }
     }"
   `);
 });
@@ -142,13 +149,26 @@ test("several seeds add up, one value may have two of them, and a seed may be wa
 });
 
 test("nothing is built for pixels, constants, or what leads to no wanted value", () => {
-  const pixels = gelu(multiply(input("pixels", [6, 4]), constant(new Float32Array(4).fill(2), [4])));
+  const pixels = exp(multiply(input("pixels", [6, 4]), constant(new Float32Array(4).fill(2), [4])));
   const weight = input("weight", [4, 3]);
   const y = matMul(pixels, weight);
   const [gradient] = gradients([seed(y)], [weight]) as [Value];
   const { nodes } = createGraph("g", { gradient });
-  // The way there to the operand, its flip, the product; no gradient of gelu, no product for the pixels.
-  expect(nodes.map(({ op }) => op)).toEqual(["multiply", "gelu", "transpose", "matMul"]);
+  // The way there to the operand, its flip, the product; no gradient of exp, no product for the pixels.
+  expect(nodes.map(({ op }) => op)).toEqual(["multiply", "exp", "transpose", "matMul"]);
+});
+
+test("a weight's gradient does not hold on to results that are cheap to compute again", () => {
+  const [x, scale, offset] = [input("x", [6, 4]), input("scale", [4]), input("offset", [4])];
+  for (const operand of [gelu(x), layerNorm(x, scale, offset, 1e-6)]) {
+    const weight = input("weight", [4, 3]);
+    const y = matMul(operand, weight);
+    const [gradient] = gradients([seed(y)], [weight]) as [Value];
+    const { nodes } = createGraph("g", { y, gradient });
+    const readers = nodes.filter(({ inputs }) => inputs.some(({ source }) => source === operand.source));
+    // The product of the way there, and no other.
+    expect(readers.map(({ outputs: [type] }) => type?.shape)).toEqual([[6, 3]]);
+  }
 });
 
 test("lengths are differentiated without writing repeated numbers out, nor both sides of a square", () => {

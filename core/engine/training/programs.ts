@@ -20,7 +20,7 @@ export type GivenTensors = ReadonlyMap<string, TensorData<"float32">>;
 /** The programs of one training. */
 export interface StepPrograms {
   /** Takes over the tensors that the first step starts from. */
-  adopt(tensors: GivenTensors): HeldTensors;
+  readonly adopt: (tensors: GivenTensors) => HeldTensors;
   /** Forward and backward through a batch, one micro-batch after the other: what it measured. No tensor changes. */
   backward(tensors: HeldTensors, parts: readonly Tensors[], hyper: Float32Array): Promise<Float32Array>;
   /** The optimiser's step on the gradients of the last `backward`: the new tensors, and the norm of the new centre. */
@@ -95,7 +95,7 @@ function hyperFeed(hyper: Float32Array): Tensors {
 }
 
 interface ReplacingProgram {
-  adopt(tensors: GivenTensors): HeldTensors;
+  readonly adopt: (tensors: GivenTensors) => HeldTensors;
   /** Feeds what the graph reads of all three; its outputs `next.<name>` replace the tensors of `replaced`, all of them. */
   run(read: HeldTensors, replaced: HeldTensors, feeds: Tensors): Promise<{ outputs: Tensors; next: HeldTensors }>;
   release(): Promise<void>;

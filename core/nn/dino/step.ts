@@ -11,7 +11,7 @@ import { globalLoss, localLoss, pairCount, targetsOf } from "./loss.ts";
 import { hyperInput, updateTensor, type HyperSource, type TensorState } from "./optimizer.ts";
 import { trainedShapes } from "./parameters.ts";
 import type { TrainingSettings } from "./settings.ts";
-import { globalViews, localViews, viewGroups, type ViewGroupSize } from "./views.ts";
+import { globalViews, viewGroups, type ViewGroupSize } from "./views.ts";
 
 /**
  * Makes the views of a group from what the caller feeds: [views * pictures, 3, size, size], normalised, view 0 of all
@@ -106,19 +106,24 @@ function backward(
 
   // The mean over the whole batch, whatever share of it this is: so gradients of micro-batches add up.
   const share = 1 / (pairCount(crops.localCount) * batch);
-  const globalScores = scores("student", features("student", globalViews(settings)));
-  const losses = [
-    { value: globalScores, ...globalLoss(globalScores, targets.probabilities, studentTemperature, share) },
-  ];
+  // One pass of the head over all views, so that its large weights have one gradient each.
+  const studentCls = viewGroups(settings).map((group) => features("student", group));
+  const studentScores = scores("student", concat(studentCls, 0));
+  const rows = 2 * pictures;
+  const losses = [globalLoss(slice(studentScores, 0, 0, rows), targets.probabilities, studentTemperature, share)];
   if (crops.localCount > 0) {
-    const localScores = scores("student", features("student", localViews(settings)));
-    losses.push({ value: localScores, ...localLoss(localScores, targets.probabilities, studentTemperature, share) });
+    const local = slice(studentScores, 0, rows, rows + crops.localCount * pictures);
+    losses.push(localLoss(local, targets.probabilities, studentTemperature, share));
   }
   const lossSum = losses.map((loss) => loss.lossSum).reduce((a, b) => add(a, b));
+  const scoreGradient = concat(
+    losses.map(({ gradient }) => gradient),
+    0,
+  );
 
   const names = [...trainedShapes(settings).keys()];
   const results = gradients(
-    losses,
+    [{ value: studentScores, gradient: scoreGradient }],
     names.map((name) => state(stateNames.student(name))),
   );
   const units = unitRows(teacherCls);
