@@ -77,7 +77,7 @@ describe("the line to the core", () => {
     vi.advanceTimersByTime(1);
     expect(sockets.length).toBe(2);
     last().close();
-    vi.advanceTimersByTime(599);
+    vi.advanceTimersByTime(399);
     expect(sockets.length).toBe(2);
     vi.advanceTimersByTime(1);
     expect(sockets.length).toBe(3);
