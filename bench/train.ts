@@ -138,7 +138,7 @@ async function work(name: string): Promise<void> {
   const { globalSize, localSize, localCount } = settings.crops;
   const views = (count: number, size: number) => ({
     shape: [count * batch, 3, size, size],
-    data: Float32Array.from({ length: count * batch * 3 * size * size }, () => Math.random() * 2 - 1),
+    data: new Float32Array(count * batch * 3 * size * size).map(() => Math.random() * 2 - 1),
   });
   const feeds = { global: views(2, globalSize), local: views(localCount, localSize) };
   const runtime = createOrtRuntime("cpu", { threads });

@@ -95,20 +95,25 @@ async function loadKeepingProgram(
       const feeds = Object.fromEntries(
         Object.entries(inputs).map(([name, tensor]) => [name, isKept(tensor) ? tensorOf(name, tensor) : toOrt(tensor)]),
       );
-      const places = session.outputNames.map((name): [string, Tensor | null] => {
-        const place = into[name];
-        return [name, place === undefined || device === "webgpu" ? null : tensorOf(name, place)];
-      });
-      const results = Object.entries(await session.run(feeds, Object.fromEntries(places)));
+      const places = new Map<string, Tensor>();
+      if (device !== "webgpu") {
+        for (const [name, place] of Object.entries(into)) places.set(name, tensorOf(name, place));
+      }
+      const fetches = session.outputNames.map((name): [string, Tensor | null] => [name, places.get(name) ?? null]);
+      const results = Object.entries(await session.run(feeds, Object.fromEntries(fetches)));
       for (const replaced of Object.values(into)) replaced.release();
-      const staying = new Set(kept);
-      const stays = ([name]: [string, Tensor]): boolean => staying.has(name);
-      return {
-        outputs: Object.fromEntries(
-          results.filter((result) => !stays(result)).map(([name, tensor]) => [name, fromOrt(name, tensor)]),
-        ),
-        kept: Object.fromEntries(results.filter(stays).map(([name, tensor]) => [name, keep(tensor)])),
-      };
+      const outputs: Record<string, TensorData> = {};
+      const staying: Record<string, KeptTensor> = {};
+      for (const [name, tensor] of results) {
+        const place = places.get(name);
+        if (place !== undefined) {
+          // The binding gives a copy of what was written into the place: freed at once, as it is as large as the weights.
+          (tensor.data as Float32Array<ArrayBuffer>).buffer.transfer(0);
+          staying[name] = keep(place);
+        } else if (kept.includes(name)) staying[name] = keep(tensor);
+        else outputs[name] = fromOrt(name, tensor);
+      }
+      return { outputs, kept: staying };
     },
     release: async () => {
       await reader.release();

@@ -11,15 +11,18 @@ function setting<T = number>(name: string): T {
   return JSON.parse(figures.metadata[name] ?? "null") as T;
 }
 
-/** The reference's hyperparameters of each step; every schedule is given step by step. */
+/** Epoch of each step. */
+const epochs = setting<number[]>("epoch");
+
+/** The reference's hyperparameters of each step. */
 export const schedule = {
   learningRate: setting<number[]>("lr"),
   weightDecay: setting<number[]>("wd"),
   teacherMomentum: setting<number[]>("momentum"),
-  teacherTemperature: setting<number[]>("teacher_temp_schedule"),
+  teacherTemperature: epochs.map((epoch) => setting<number[]>("teacher_temp_schedule")[epoch] ?? NaN),
   losses: setting<number[]>("losses"),
   /** Whether the last layer stands still. */
-  frozen: setting<number[]>("epoch").map((epoch) => epoch < setting("freeze_last_layer")),
+  frozen: epochs.map((epoch) => epoch < setting("freeze_last_layer")),
 };
 
 export const stepCount = schedule.losses.length;
