@@ -4,7 +4,8 @@
  *     nice -n -20 node bench/train.ts [--rounds 5] [--threads 2] [--only vit-tiny-224] [--micro-batch 8]
  *
  * Batch 8, two global and six local crops, 4,096 prototypes, full head; views are made-up pixels on both sides, so nothing
- * but the step is timed. Each side is a process of its own, with the same number of threads, and they take turns, so that
+ * but the step is timed. Each side is a process of its own, with the same number of threads and the memory allocator set as
+ * for the engine (`--plain-torch` leaves PyTorch's as it comes), and they take turns, so that
  * whatever else the machine does hits both. The first steps, which allocate and compile, are not counted. Prints medians,
  * the median ratio of neighbouring steps, both peaks of resident memory, and GFLOP/s beside onnxruntime's own product of two
  * 1,024 x 1,024 matrices. Needs Debian's python3-torch.
@@ -15,6 +16,7 @@ import { loadavg } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
+import { glibcTunables } from "../core/engine/supervisor.ts";
 import { createTrainer } from "../core/engine/training/trainer.ts";
 import { createGraph } from "../core/graph/graph.ts";
 import { matMul } from "../core/graph/ops/linear.ts";
@@ -31,6 +33,7 @@ const { values } = parseArgs({
     threads: { type: "string", default: "2" },
     only: { type: "string" },
     "micro-batch": { type: "string", default: "8" },
+    "plain-torch": { type: "boolean", default: false },
     worker: { type: "string" },
   },
 });
@@ -38,6 +41,7 @@ const batch = 8;
 const threads = Number(values.threads);
 const rounds = Number(values.rounds);
 const warmups = 3;
+const allocator = { GLIBC_TUNABLES: glibcTunables };
 
 const cases: Record<string, { arch: ArchitectureName; globalSize: number; localSize: number }> = {
   "vit-tiny-224": { arch: "vit-tiny", globalSize: 224, localSize: 96 },
@@ -64,7 +68,8 @@ async function compare(): Promise<void> {
     const options = { width, depth, heads, patch, grid, ...settings.head, globalSize, localSize, localCount: 6 };
     const ours = start(process.execPath, [import.meta.filename, "--worker", name, ...process.argv.slice(2)]);
     const script = join(import.meta.dirname, "train_torch.py");
-    const torch = start("/usr/bin/python3", [script, JSON.stringify({ ...options, batch, threads })]);
+    const asked = JSON.stringify({ ...options, batch, threads });
+    const torch = start("/usr/bin/python3", [script, asked], values["plain-torch"] ? {} : allocator);
     const steps: { ours: Step; torch: Step }[] = [];
     for (let round = -warmups; round < rounds; round++) {
       const pair = { ours: await ours.step(), torch: await torch.step() };
@@ -163,8 +168,13 @@ function peakBytes(): number {
 }
 
 /** A side in a process of its own. */
-function start(command: string, args: readonly string[]): { step(): Promise<Step>; stop(): void } {
-  const child: ChildProcess = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
+function start(
+  command: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = allocator,
+): { step(): Promise<Step>; stop(): void } {
+  const env = { ...process.env, ...environment };
+  const child: ChildProcess = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"], env });
   if (child.stdin === null || child.stdout === null) throw new Error(`${command} has no pipes.`);
   const { stdin } = child;
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();

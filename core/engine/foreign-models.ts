@@ -1,7 +1,6 @@
-import { readFile, stat } from "node:fs/promises";
 import { createOrtRuntime } from "../runtime/ort.ts";
 import { floatOutput, floats, type Program, type Runtime } from "../runtime/runtime.ts";
-import { writeWhole } from "../weights/files.ts";
+import { withFile, writeWhole } from "../weights/files.ts";
 import { exposeOutput, inspectOnnx, type OnnxInspection } from "../weights/foreign-onnx.ts";
 import { CoreError, errorRecord } from "../util/errors.ts";
 import type { OpenModel } from "./models.ts";
@@ -23,11 +22,7 @@ const maxRegisters = 8;
  * Copies an ONNX file of others into the library, after one run on a black picture: what it gives is measured, not
  * believed. Throws `onnx-…` for files that are no picture models.
  */
-export async function importForeignModel(
-  path: string,
-  destination: string,
-  sourceHash: string,
-): Promise<ImportedModel & { file: string }> {
+export async function importForeignModel(path: string, destination: string): Promise<ImportedModel & { file: string }> {
   const bytes = await readModel(path);
   const opened = await tryOut(bytes, sizeOf(inspectOnnx(bytes)));
   await opened.program.release();
@@ -39,7 +34,8 @@ export async function importForeignModel(
     architecture: null,
     imageSize: opened.imageSize,
     width: opened.width,
-    provenance: { source: path, format: "onnx", sourceHash, notes: { attention: opened.attention !== null } },
+    // Copied as it was.
+    provenance: { source: path, format: "onnx", sourceHash: hash, notes: { attention: opened.attention !== null } },
   };
 }
 
@@ -60,11 +56,16 @@ export async function openForeignModel(file: ModelFile, runtime: Runtime): Promi
   return open(await readModel(file.file), runtime, file.imageSize);
 }
 
-async function readModel(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  const { size } = await stat(path);
-  if (size > maxBytes)
-    throw new CoreError("onnx-invalid", `${path} has ${size} bytes; an ONNX file has 2 GiB at most.`);
-  return new Uint8Array(await readFile(path));
+function readModel(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  return withFile(path, async (file) => {
+    const { byteSize } = file;
+    if (byteSize > maxBytes) {
+      throw new CoreError("onnx-invalid", `${path} has ${byteSize} bytes; an ONNX file has 2 GiB at most.`);
+    }
+    const bytes = new Uint8Array(byteSize);
+    await file.read(bytes, 0);
+    return bytes;
+  });
 }
 
 /** Side of the square picture that a model takes. Throws `onnx-unsupported` for others, and for several at a time. */

@@ -77,7 +77,7 @@ type Method<Name extends keyof EngineMethods> = (
 
 /** See `importModel` in protocol.ts. */
 export const importModel: Method<"importModel"> = async ({ path, destination, heads, part }) => {
-  const { hash: sourceHash, start } = await readThrough(path);
+  const start = await firstBytes(path);
   await mkdir(dirname(destination), { recursive: true });
   if (extname(path).toLowerCase() === ".onnx" || startsLikeOnnx(start)) {
     if (heads !== undefined || part !== undefined) {
@@ -85,14 +85,15 @@ export const importModel: Method<"importModel"> = async ({ path, destination, he
         hint: "Leave --heads and --part out.",
       });
     }
-    return importForeignModel(path, `${destination}.onnx`, sourceHash);
+    return importForeignModel(path, `${destination}.onnx`);
   }
   const checkpoint = await readCheckpoint(path, {
     ...(heads === undefined ? {} : { heads }),
     ...(part === undefined ? {} : { part }),
   });
   const { format, notes } = checkpoint.provenance;
-  const provenance = { source: path, format, sourceHash, notes };
+  // Last: a file may be as long as it likes, and one that is refused is not read to its end.
+  const provenance = { source: path, format, sourceHash: await hashOf(path), notes };
   const file = `${destination}.safetensors`;
   const { hash } = await writeModelFile(file, checkpoint.architecture, checkpoint.weights, provenance);
   return { file, ...describeModel(checkpoint.architecture, hash, provenance) };
@@ -156,19 +157,27 @@ export const exportModel: Method<"exportModel"> = async ({ model, format, destin
   return [destination];
 };
 
-/** SHA-256 of a file in hex, and its first bytes, which tell its format. Throws `file-unreadable`. */
-function readThrough(path: string): Promise<{ hash: string; start: Uint8Array }> {
+/** The first bytes of a file, which tell its format. Throws `file-unreadable`. */
+function firstBytes(path: string): Promise<Uint8Array> {
   return withFile(path, async (file) => {
     const start = new Uint8Array(Math.min(16, file.byteSize));
     await file.read(start, 0);
+    return start;
+  });
+}
+
+/** SHA-256 of a file in hex. Throws `file-unreadable`. */
+function hashOf(path: string): Promise<string> {
+  return withFile(path, async (file) => {
+    const { byteSize } = file;
     const hash = createHash("sha256");
     const buffer = new Uint8Array(2 ** 20);
-    for (let position = 0; position < file.byteSize; position += buffer.length) {
-      const chunk = buffer.subarray(0, file.byteSize - position);
+    for (let position = 0; position < byteSize; position += buffer.length) {
+      const chunk = buffer.subarray(0, byteSize - position);
       await file.read(chunk, position);
       hash.update(chunk);
     }
-    return { hash: hash.digest("hex"), start };
+    return hash.digest("hex");
   });
 }
 

@@ -224,7 +224,8 @@ export interface EngineMethods {
   };
   /**
    * Loads a training under a name, in the place of one that had it. `settings` are checked; `paths` are the pictures in
-   * the order that the run's generators count them in. A training ends with the engine.
+   * the order that the run's generators count them in. Settings without a micro-batch come back with one that was measured.
+   * A training ends with the engine.
    */
   startTraining: {
     request: {
@@ -235,10 +236,8 @@ export interface EngineMethods {
       paths: readonly string[];
       /** Memory for small copies of the pictures. */
       cacheBytes: number;
-      /** Pictures in one pass; what fits in memory unless given. */
-      microBatch?: number;
     };
-    result: { settings: TrainingSettings; device: string; iteration: number; microBatch: number };
+    result: { settings: TrainingSettings; device: string; iteration: number };
   };
   /**
    * Takes at most `count` iterations, and no new one after `milliseconds`. A step that is not finite is the last of the
@@ -249,6 +248,8 @@ export interface EngineMethods {
     request: { training: string; count: number; milliseconds: number };
     result: {
       iteration: number;
+      /** Smaller than before where the device had no memory left. */
+      microBatch: number;
       metrics: readonly RunMetrics[];
       problems: readonly {
         readonly index: number;

@@ -32,6 +32,12 @@ const logTail = 4000;
 const passedVariables =
   /^(PATH|HOME|TMPDIR|TEMP|TMP|SYSTEMROOT|WINDIR|LANG|LC_ALL|LD_LIBRARY_PATH|XDG_RUNTIME_DIR|VK_.*|CUDA_.*|DISPLAY)$/i;
 
+/**
+ * glibc gives large blocks back at once, and a training step would have the same memory cleared for it page by page every
+ * time: keeping up to 2 GiB of freed blocks takes a fifth to a quarter off a step. Other systems ignore this.
+ */
+export const glibcTunables = `glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=${2 ** 31}`;
+
 /** Prepares an engine; its process starts with the first call. */
 export function createEngine(): Engine {
   let child: ChildProcess | undefined;
@@ -52,6 +58,7 @@ export function createEngine(): Engine {
     env["UV_THREADPOOL_SIZE"] = String(Math.max(4, 3 * availableParallelism()));
     // Exact neighbours are proven by float32's error bound; TF32 would round a thousand times coarser.
     env["NVIDIA_TF32_OVERRIDE"] = "0";
+    env["GLIBC_TUNABLES"] = glibcTunables;
     const started = fork(fileURLToPath(new URL("./main.ts", import.meta.url)), [], {
       serialization: "advanced",
       stdio: ["ignore", "ignore", "pipe", "ipc"],

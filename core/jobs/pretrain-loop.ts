@@ -1,5 +1,8 @@
 import { join } from "node:path";
+import { timeOf } from "../nn/dino/epochs.ts";
 import { judgeHealth } from "../nn/dino/health.ts";
+import { smallerMicroBatch } from "../nn/dino/micro-batch.ts";
+import type { TrainingSettings } from "../nn/dino/settings.ts";
 import {
   deleteRunMetrics,
   insertRunMetrics,
@@ -7,7 +10,7 @@ import {
   latestRunMetrics,
   runProbes,
 } from "../library/run-metrics.ts";
-import { runById, saveRun } from "../library/runs.ts";
+import { runById, saveRun, saveRunSettings } from "../library/runs.ts";
 import type { RunEvent, RunFinding } from "../rpc/api.ts";
 import type { Run, RunMetrics } from "../rpc/records.ts";
 import { CoreError, errorRecord } from "../util/errors.ts";
@@ -60,25 +63,36 @@ export function checkpointFile({ id }: Pick<Run, "id">): string {
 
 /**
  * Takes a run from its checkpoint, or its start, to its last iteration: steps, metrics, probes, checkpoints. An engine
- * that ends is started again at the last checkpoint, and given up where it does not get to another one. A stop saves
- * before it is thrown. Throws `training-diverged` where the loss is not a number, and `training-collapsed` where that was
+ * that ends is started again at the last checkpoint: where it does not get to another one, with half as many pictures at a
+ * time, since systems end what takes too much memory, and given up when there is one at a time. A stop saves before it is
+ * thrown. Throws `training-diverged` where the loss is not a number, and `training-collapsed` where that was
  * asked for; both leave the last checkpoint.
  */
 export async function train(training: Training): Promise<Trained> {
   const { workplace, run, job, emit } = training;
+  const { db } = workplace.library;
   let crashedAt: number | null = null;
   for (;;) {
-    const current = runById(workplace.library.db, run.id) ?? run;
+    const current = runById(db, run.id) ?? run;
+    // The library's own row, which the engine checks: its micro-batch may have become smaller.
+    const plan = { ...training.plan, settings: current.settings as unknown as TrainingSettings };
     try {
-      return await trainFrom({ ...training, run: current });
+      return await trainFrom({ ...training, plan, run: current });
     } catch (error) {
       const { code, message } = errorRecord(error);
       job.signal.throwIfAborted();
       if (code !== "engine-crashed" && code !== "training-missing") throw error;
-      const saved = runById(workplace.library.db, run.id)?.iteration ?? 0;
-      if (saved === crashedAt) throw error;
+      const { iteration: saved, settings } = runById(db, run.id) ?? current;
+      const again = `${message} Going on from the checkpoint at iteration ${saved}`;
+      if (saved !== crashedAt) emit({ kind: "note", sentence: `${again}.` });
+      else {
+        const { batch, microBatch = batch } = settings as unknown as TrainingSettings;
+        const smaller = smallerMicroBatch(batch, microBatch);
+        if (smaller === null) throw error;
+        saveRunSettings(db, run.id, { ...settings, microBatch: smaller });
+        emit({ kind: "note", sentence: `${again}, with ${smaller} in place of ${microBatch} pictures at a time.` });
+      }
       crashedAt = saved;
-      emit({ kind: "note", sentence: `${message} Going on from the checkpoint at iteration ${saved}.` });
     }
   }
 }
@@ -87,15 +101,15 @@ async function trainFrom(training: Training): Promise<Trained> {
   const { workplace, run, plan, rhythm, job, emit } = training;
   const { library, engine } = workplace;
   const { db } = library;
-  const { settings } = plan;
   const name = `run-${run.id}`;
   const from =
     run.checkpoint === null ? plan.from : { kind: "run" as const, file: join(library.folder, run.checkpoint) };
   const session = await engine.call("startTraining", { training: name, ...startRequest({ ...plan, from }) });
-  let { iteration } = session;
+  let { iteration, settings } = session;
+  saveRunSettings(db, run.id, { ...settings });
   deleteRunMetrics(db, run.id, { metrics: iteration, probes: iteration + 1 });
   const history = latestRunMetrics(db, run.id, historyLength);
-  let findings: readonly RunFinding[] = judgeHealth(history, settings);
+  let findings: readonly RunFinding[] = judgeHealth(history, settings, runProbes(db, run.id));
   let failed: Trained["failed"] = [];
   let saved = { at: Date.now(), iteration: run.checkpoint === null ? -1 : iteration };
 
@@ -109,12 +123,13 @@ async function trainFrom(training: Training): Promise<Trained> {
   };
   const judge = (): void => {
     const before = findings.map(({ kind }) => kind).join();
-    findings = judgeHealth(history, settings);
+    findings = judgeHealth(history, settings, runProbes(db, run.id));
     if (findings.map(({ kind }) => kind).join() !== before) emit({ kind: "health", iteration, findings });
   };
 
   try {
-    emit({ kind: "begun", run, preset: plan.preset, microBatch: session.microBatch });
+    const begun = runById(db, run.id) ?? run;
+    emit({ kind: "begun", run: begun, preset: plan.preset, microBatch: settings.microBatch ?? settings.batch });
     const report = job.phase(`pretraining on ${session.device}`, settings.iterations);
     report(iteration);
     // From here on the run can be resumed, whatever it started from.
@@ -132,6 +147,12 @@ async function trainFrom(training: Training): Promise<Trained> {
       const finite = result.metrics.filter(isFinite);
       insertRunMetrics(db, run.id, finite);
       iteration = result.iteration;
+      if (result.microBatch !== settings.microBatch) {
+        const change = `${result.microBatch} in place of ${settings.microBatch ?? settings.batch} pictures at a time`;
+        settings = { ...settings, microBatch: result.microBatch };
+        saveRunSettings(db, run.id, { ...settings });
+        emit({ kind: "note", sentence: `The device had no memory left: going on with ${change}.` });
+      }
       history.push(...result.metrics);
       history.splice(0, history.length - historyLength);
       failed = result.problems.map(({ index, problem }) => ({
@@ -147,10 +168,10 @@ async function trainFrom(training: Training): Promise<Trained> {
       report(iteration, settings.iterations, loss === undefined ? undefined : progressDetail(loss, speed));
       if (!estimated && iteration - first >= 3) {
         estimated = true;
-        const milliseconds = (settings.iterations - iteration) * meanStep(history.slice(1 - (iteration - first)));
+        const milliseconds = timeOf(settings.iterations - iteration, meanStep(history.slice(1 - (iteration - first))));
         emit({ kind: "estimate", milliseconds, imagesPerSecond: speed });
       }
-      await probeWhenDue(training, name, iteration);
+      if (await probeWhenDue(training, name, iteration)) judge();
       if (rhythm.stopOnCollapse) refuseCollapse(iteration, findings);
       const due = rhythm.saveEvery !== null && iteration - saved.iteration >= rhythm.saveEvery;
       if (due || Date.now() - saved.at >= rhythm.saveEveryMs) await save();
@@ -169,17 +190,19 @@ function stepsUntilNext(iteration: number, saved: number, { probeEvery, saveEver
   return Math.max(1, saveEvery === null ? untilProbe : Math.min(untilProbe, saved + saveEvery - iteration));
 }
 
-async function probeWhenDue(training: Training, name: string, iteration: number): Promise<void> {
+/** Whether there was a probe. */
+async function probeWhenDue(training: Training, name: string, iteration: number): Promise<boolean> {
   const { workplace, run, plan, probes, rhythm, emit } = training;
   const { db } = workplace.library;
-  if (iteration % rhythm.probeEvery !== 0 && iteration !== plan.settings.iterations) return;
+  if (iteration % rhythm.probeEvery !== 0 && iteration !== plan.settings.iterations) return false;
   // A run that resumes may have been probed there before it was stopped.
-  if (runProbes(db, run.id).some((probe) => probe.iteration === iteration)) return;
+  if (runProbes(db, run.id).some((probe) => probe.iteration === iteration)) return false;
   const { attention, ...scores } = await workplace.engine.call("probeTraining", { training: name, ...probes });
   const probe = { iteration, ...scores, createdAt: Date.now() };
   const watched = attention.map(({ index, ...map }) => ({ imageId: plan.pictures.imageIds[index] ?? 0, ...map }));
   insertRunProbe(db, run.id, probe, watched);
   emit({ kind: "probe", probe });
+  return true;
 }
 
 function isFinite(metrics: RunMetrics): boolean {

@@ -1,5 +1,6 @@
 /** The presets as they come out for a library, with the work that each is. */
 import type { WantedDevice } from "../engine/protocol.ts";
+import { iterationsPerEpoch } from "../nn/dino/epochs.ts";
 import { presetFor, presets, resolveSettings, type PresetName } from "../nn/dino/presets.ts";
 import type { TrainingSettings } from "../nn/dino/settings.ts";
 import type { PresetTable } from "../rpc/views.ts";
@@ -15,7 +16,7 @@ export async function offerPresets({ library, engine }: PlanDesk, wanted: Wanted
     const { settings } = resolveSettings({ preset: name }, surroundings);
     const { architecture, crops, batch, iterations } = settings;
     return {
-      ...{ name, batch, iterations, epochs: presets[name].epochs },
+      ...{ name, batch, iterations, epochs: Math.round(iterations / iterationsPerEpoch(imageCount, batch)) },
       ...{ width: architecture.width, depth: architecture.depth, patch: architecture.patch },
       ...{ globalSize: crops.globalSize, localSize: crops.localSize, localCount: crops.localCount },
       work: workOf(settings),

@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { TrainingStart, WantedDevice } from "../engine/protocol.ts";
 import type { Engine } from "../engine/supervisor.ts";
-import { iterationsIn } from "../nn/dino/epochs.ts";
+import { iterationsIn, timeOf } from "../nn/dino/epochs.ts";
 import type { PretrainOptions } from "../nn/dino/options.ts";
 import { resolveSettings, type StartShape } from "../nn/dino/presets.ts";
 import type { TrainingSettings } from "../nn/dino/settings.ts";
@@ -36,7 +36,6 @@ export interface Plan {
   /** The one that was chosen, where the user left it open. */
   readonly device: WantedDevice;
   readonly cacheBytes: number;
-  readonly microBatch?: number;
 }
 
 /** What can be read of a library while another process writes it. */
@@ -64,27 +63,35 @@ export async function planRun(desk: PlanDesk, choice: PretrainChoice): Promise<P
   const surroundings = { images: pictures.imageIds.length, onCpu: device === "cpu", start: shape };
   const { preset, settings } = resolveSettings(options, surroundings);
   const plan: Plan = {
-    ...{ preset, settings, start, from, pictures, device: device as WantedDevice },
+    ...{ preset, start, from, pictures, device: device as WantedDevice },
+    settings: withMicroBatch(settings, microBatch),
     cacheBytes: cacheBytes ?? defaultCacheBytes,
-    ...(microBatch === undefined ? {} : { microBatch }),
   };
-  if (microBatch !== undefined && settings.batch % microBatch !== 0) {
-    throw new CoreError(
-      "option-invalid",
-      `A micro-batch of ${microBatch} does not divide the batch of ${settings.batch}.`,
-    );
-  }
   if (minutes === undefined) return plan;
-  const { stepMs } = await measureSteps(desk, plan);
+  const { stepMs, settings: measured } = await measureSteps(desk, plan);
   const iterations = iterationsIn(minutes * 60_000, stepMs);
-  return { ...plan, settings: resolveSettings({ ...options, iterations }, surroundings).settings };
+  const { settings: timed } = resolveSettings({ ...options, iterations }, surroundings);
+  return { ...plan, settings: withMicroBatch(timed, measured.microBatch) };
+}
+
+/** Settings with the micro-batch that is asked for. Throws `option-invalid` for one that does not divide the batch. */
+export function withMicroBatch(settings: TrainingSettings, microBatch: number | undefined): TrainingSettings {
+  if (microBatch === undefined) return settings;
+  if (Number.isInteger(microBatch) && microBatch >= 1 && settings.batch % microBatch === 0) {
+    return { ...settings, microBatch };
+  }
+  throw new CoreError(
+    "option-invalid",
+    `A micro-batch of ${microBatch} does not divide the batch of ${settings.batch}.`,
+    { hint: "Choose a divisor of the batch, or leave it out." },
+  );
 }
 
 /** What a run would take, from a few iterations that leave no trace. */
 export async function estimateRun(desk: PlanDesk, choice: PretrainChoice): Promise<PretrainEstimate> {
   const plan = await planRun(desk, choice);
-  const { stepMs, device } = await measureSteps(desk, plan);
-  const { settings, preset, pictures } = plan;
+  const { stepMs, device, settings } = await measureSteps(desk, plan);
+  const { preset, pictures } = plan;
   const imageCount = pictures.imageIds.length;
   return {
     ...{ preset, device, imageCount },
@@ -92,34 +99,39 @@ export async function estimateRun(desk: PlanDesk, choice: PretrainChoice): Promi
     iterations: settings.iterations,
     epochs: (settings.iterations * settings.batch) / imageCount,
     imagesPerSecond: (settings.batch / stepMs) * 1000,
-    milliseconds: settings.iterations * stepMs,
+    milliseconds: timeOf(settings.iterations, stepMs),
   };
 }
 
 /** The first iteration pays for memory and pictures; those after it tell the speed. */
-async function measureSteps({ engine }: PlanDesk, plan: Plan): Promise<{ stepMs: number; device: string }> {
+async function measureSteps(
+  { engine }: PlanDesk,
+  plan: Plan,
+): Promise<{ stepMs: number; device: string; settings: TrainingSettings }> {
   const training = "measure";
-  const { device } = await engine.call("startTraining", { training, ...startRequest(plan) });
+  const { device, settings } = await engine.call("startTraining", { training, ...startRequest(plan) });
   try {
     await engine.call("trainSteps", { training, count: 1, milliseconds: 0 });
     const { metrics } = await engine.call("trainSteps", { training, count: 10, milliseconds: 2000 });
-    return { device, stepMs: metrics.reduce((sum, { milliseconds }) => sum + milliseconds, 0) / metrics.length };
+    return {
+      device,
+      settings,
+      stepMs: metrics.reduce((sum, { milliseconds }) => sum + milliseconds, 0) / metrics.length,
+    };
   } finally {
     await engine.call("endTraining", { training });
   }
 }
 
 /** A plan as the engine takes it. */
-export function startRequest({ settings, from, device, pictures, cacheBytes, microBatch }: Plan): {
+export function startRequest({ settings, from, device, pictures, cacheBytes }: Plan): {
   settings: TrainingSettings;
   from: TrainingStart;
   device: WantedDevice;
   paths: readonly string[];
   cacheBytes: number;
-  microBatch?: number;
 } {
-  const { paths } = pictures;
-  return { settings, from, device, paths, cacheBytes, ...(microBatch === undefined ? {} : { microBatch }) };
+  return { settings, from, device, paths: pictures.paths, cacheBytes };
 }
 
 async function findStart(

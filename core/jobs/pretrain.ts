@@ -9,7 +9,7 @@ import { CoreError, errorRecord } from "../util/errors.ts";
 import { cleanName, freeName, keepModel, takenName } from "./models.ts";
 import { checkpointFile, train, type Rhythm, type Trained } from "./pretrain-loop.ts";
 import { probePictures, runPictures } from "./pretrain-pictures.ts";
-import { defaultCacheBytes, planRun, type Plan, type PretrainChoice } from "./pretrain-plan.ts";
+import { defaultCacheBytes, planRun, withMicroBatch, type Plan, type PretrainChoice } from "./pretrain-plan.ts";
 import { runJob, type RunningJob, type Watch, type Workplace } from "./run.ts";
 
 /** How a run is looked after; see `Rhythm`. */
@@ -88,21 +88,20 @@ export async function resumePretraining(
     const pictures = runPictures(db);
     const imageCount = pictures.imageIds.length;
     const stored = before.settings as unknown as TrainingSettings;
-    const settings = { ...stored, iterations: extended(before, stored, imageCount, options) };
+    const { device, microBatch, cacheBytes = defaultCacheBytes } = options;
+    const iterations = extended(before, stored, imageCount, options);
+    const settings = withMicroBatch({ ...stored, iterations }, microBatch);
     if (before.fingerprint !== pictures.fingerprint) {
       const sentence =
         "The library's pictures are not those that the run began with: it goes on with those that are there now.";
       watch.onRun?.({ kind: "note", sentence });
     }
-    const { device, microBatch, cacheBytes = defaultCacheBytes } = options;
     const { fingerprint } = pictures;
     const run = resumeRun(db, before.id, {
-      ...{ device, settings: { ...settings }, iterations: settings.iterations, imageCount, fingerprint },
+      ...{ device, settings: { ...settings }, iterations, imageCount, fingerprint },
     });
-    const plan: Plan = {
-      ...{ preset: "", settings, start: run.start, from: { kind: "random" }, pictures, device, cacheBytes },
-      ...(microBatch === undefined ? {} : { microBatch }),
-    };
+    const from = { kind: "random" } as const;
+    const plan: Plan = { preset: "", settings, start: run.start, from, pictures, device, cacheBytes };
     return finishRun(workplace, run, plan, rhythmOf(settings, options), job, watch);
   });
 }

@@ -19,12 +19,13 @@ const historyLength = 200;
 export function showRun({ db }: ReadLibrary, id: number): RunDetails {
   const run = runNamed({ db }, id);
   const history = latestRunMetrics(db, id, historyLength);
+  const probes = runProbes(db, id);
   return {
     run,
     model: run.modelId === null ? null : (modelById(db, run.modelId)?.name ?? null),
     latest: history.at(-1) ?? null,
-    probes: runProbes(db, id),
-    findings: judgeHealth(history, run.settings as unknown as TrainingSettings),
+    probes,
+    findings: judgeHealth(history, run.settings as unknown as TrainingSettings, probes),
   };
 }
 

@@ -1,9 +1,10 @@
 import { get, run, transaction } from "./database.ts";
 import type { Reader, Writer } from "./database.ts";
-import { blob } from "./rows.ts";
+import { blob, text } from "./rows.ts";
 
 export const checkpointStatements = {
   get: "SELECT data FROM checkpoints WHERE model_id = ? AND kind = ? AND part = ? AND fingerprint = ?",
+  fingerprint: "SELECT fingerprint FROM checkpoints WHERE model_id = ? AND kind = ? AND part = 0",
   put: `INSERT INTO checkpoints (model_id, kind, part, fingerprint, data) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (model_id, kind, part) DO UPDATE SET fingerprint = excluded.fingerprint, data = excluded.data`,
   deleteFrom: "DELETE FROM checkpoints WHERE model_id = ? AND kind = ? AND part >= ?",
@@ -27,6 +28,12 @@ export function getCheckpoint(
 ): Uint8Array | null {
   const row = get(db, sql.get, [modelId, kind, part, fingerprint]);
   return row === undefined ? null : blob("checkpoints", row, "data");
+}
+
+/** What the parts of a kind that are kept were computed from, or null where none are. */
+export function checkpointFingerprint(db: Reader, modelId: number, kind: string): string | null {
+  const row = get(db, sql.fingerprint, [modelId, kind]);
+  return row === undefined ? null : text("checkpoints", row, "fingerprint");
 }
 
 /** Keeps a part, in the place of the one before. */

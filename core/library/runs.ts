@@ -4,7 +4,7 @@ import { CoreError } from "../util/errors.ts";
 import { all, get, run, transaction } from "./database.ts";
 import type { Reader, Row, Writer } from "./database.ts";
 import { problemOf } from "./images.ts";
-import { corruptRow, count, hex, innerPath, integer, isObject, jsonObject, oneOf, orNull, text } from "./rows.ts";
+import { corruptRow, count, hex, integer, isObject, jsonObject, modelPath, oneOf, orNull, text } from "./rows.ts";
 
 export const runStatements = {
   byId: "SELECT * FROM runs WHERE id = ?",
@@ -17,6 +17,7 @@ export const runStatements = {
       image_count = :imageCount, fingerprint = :fingerprint, summary = NULL, problem_code = NULL, problem_message = NULL,
       updated_at = :at
     WHERE id = :id`,
+  setSettings: "UPDATE runs SET settings = :settings, updated_at = :at WHERE id = :id",
   saved: "UPDATE runs SET iteration = :iteration, checkpoint = :checkpoint, updated_at = :at WHERE id = :id",
   finish: `UPDATE runs SET state = :state, problem_code = :problemCode, problem_message = :problemMessage,
       updated_at = :at
@@ -30,7 +31,7 @@ const sql = runStatements;
 const stateCell = oneOf<RunState>(["running", "stopped", "failed", "done"]);
 const fingerprintCell = hex(64);
 const nullableInteger = orNull(integer);
-const nullablePath = orNull(innerPath);
+const nullablePath = orNull(modelPath);
 const nullableObject = orNull(jsonObject);
 
 function runOf(row: Row): Run {
@@ -116,6 +117,11 @@ export function resumeRun(
   at = Date.now(),
 ): Run {
   return change(db, id, sql.resume, { ...values, settings: JSON.stringify(settings), id, at });
+}
+
+/** Notes what of a run's settings was measured as it began, or had to change on the way: its micro-batch. */
+export function saveRunSettings(db: Writer, id: number, settings: Run["settings"], at = Date.now()): Run {
+  return change(db, id, sql.setSettings, { id, settings: JSON.stringify(settings), at });
 }
 
 /** Notes a checkpoint: its file, relative to the library folder, and the iterations that it holds. */

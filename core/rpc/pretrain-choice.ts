@@ -19,8 +19,8 @@ export const pretrainChoice = v.strictObject({
   /** Time that it may take: iterations follow from the speed that is measured. */
   minutes: v.exactOptional(v.pipe(v.number(), v.minValue(0.01), v.maxValue(100_000))),
   colour: v.exactOptional(v.picklist(["official", "mild"])),
-  /** Numbers of `PretrainOptions`. */
-  ...{ epochs: number, iterations: number, batch: number, seed: number },
+  /** Numbers of `PretrainOptions`, and how many pictures go through the network at a time. */
+  ...{ epochs: number, iterations: number, batch: number, microBatch: number, seed: number },
   ...{ width: number, depth: number, heads: number, patch: number },
   ...{ globalSize: number, localSize: number, crops: number, cropSplit: number, sourceSize: number },
   ...{ prototypes: number, headHidden: number, bottleneck: number },

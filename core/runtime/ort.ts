@@ -15,6 +15,11 @@ import {
   type TensorData,
 } from "./runtime.ts";
 
+// Since 1.30 onnxruntime carries Microsoft's telemetry on Linux and macOS too: unless this is set before the first session,
+// it keeps a device id and a database of sessions and devices in the user's cache folder, leaves files where temporary
+// ones go, and sends what it gathered to mobile.events.data.microsoft.com. Nothing leaves the machine from here.
+process.env["ORT_DISABLE_TELEMETRY"] = "1";
+
 /** Devices that onnxruntime can run on. */
 export type OrtDevice = Exclude<DeviceName, "tfjs">;
 
@@ -54,7 +59,7 @@ async function loadProgram(device: OrtDevice, source: ProgramSource, options: Or
   return {
     run: async (inputs) => {
       const feeds = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, toOrt(tensor)]));
-      const results = await session.run(feeds);
+      const results = await runSession(session, feeds);
       return Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, fromOrt(name, tensor)]));
     },
     release: () => session.release(),
@@ -100,7 +105,7 @@ async function loadKeepingProgram(
         for (const [name, place] of Object.entries(into)) places.set(name, tensorOf(name, place));
       }
       const fetches = session.outputNames.map((name): [string, Tensor | null] => [name, places.get(name) ?? null]);
-      const results = Object.entries(await session.run(feeds, Object.fromEntries(fetches)));
+      const results = Object.entries(await runSession(session, feeds, Object.fromEntries(fetches)));
       for (const replaced of Object.values(into)) replaced.release();
       const outputs: Record<string, TensorData> = {};
       const staying: Record<string, KeptTensor> = {};
@@ -151,6 +156,27 @@ function cardReader(
       for (const session of sessions.values()) await (await session).release();
     },
   };
+}
+
+/** What devices say that have no memory left: the CPU without and with an arena, CUDA as the latter, DirectML, WebGPU. */
+const outOfMemory = /bad[ _]alloc|Failed to allocate memory|out of memory|OutOfMemory|E_OUTOFMEMORY/i;
+
+/** Runs a session. Throws `device-memory` where the device has no room for what there is to compute. */
+async function runSession(
+  session: InferenceSession,
+  feeds: InferenceSession.FeedsType,
+  fetches?: InferenceSession.FetchesType,
+): Promise<InferenceSession.ReturnType> {
+  try {
+    return await (fetches === undefined ? session.run(feeds) : session.run(feeds, fetches));
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    if (!outOfMemory.test(message)) throw cause;
+    throw new CoreError("device-memory", "The device has no memory left for what it was to compute.", {
+      hint: "Close other programs, or use smaller pictures, batches or networks.",
+      cause,
+    });
+  }
 }
 
 function tensorOf(name: string, kept: KeptTensor): Tensor {

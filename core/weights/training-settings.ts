@@ -41,6 +41,7 @@ export function checkSettings(data: unknown): TrainingSettings {
     },
     colour,
     batch: wholeOf(all, "batch", 1, 65_536),
+    ...(all["microBatch"] === undefined ? {} : { microBatch: wholeOf(all, "microBatch", 1, 65_536) }),
     iterations: wholeOf(all, "iterations", 1, 2 ** 31),
     learningRate: numberOf(all, "learningRate", 0, 10),
     minimumLearningRate: numberOf(all, "minimumLearningRate", 0, 10),
@@ -60,7 +61,8 @@ export function checkSettings(data: unknown): TrainingSettings {
       : { lowResolution: lowOf(fieldsOf("lowResolution", all["lowResolution"])) }),
   };
   const { patch } = settings.architecture;
-  const { lowResolution, crops: sizes } = settings;
+  const { lowResolution, crops: sizes, batch, microBatch = batch } = settings;
+  if (batch % microBatch !== 0) throw invalid(`a micro-batch of ${microBatch} does not divide the batch of ${batch}`);
   const sides = [sizes.globalSize, sizes.localSize, lowResolution?.globalSize, lowResolution?.localSize];
   for (const side of sides) {
     if (side !== undefined && side % patch !== 0)

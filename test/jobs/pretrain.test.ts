@@ -13,6 +13,7 @@ import { openLibrary } from "../../core/library/open.ts";
 import { runAttention, runMetrics, runProbes } from "../../core/library/run-metrics.ts";
 import { listRuns, runById } from "../../core/library/runs.ts";
 import type { RunEvent } from "../../core/rpc/api.ts";
+import { readTrainingFile } from "../../core/weights/training-file.ts";
 import { readSafetensors } from "../../core/weights/safetensors.ts";
 import { drawPicture } from "../helpers/pictures.ts";
 import { drawLabelled, figuresOf, fillLibrary, tinyRun } from "../helpers/pretraining.ts";
@@ -170,6 +171,48 @@ describe("a run that goes on", () => {
     } finally {
       await victim.close();
     }
+  });
+
+  test("whose engine ends again and again goes on with fewer pictures at a time, which it keeps", async () => {
+    const workplace = await filledWorkplace();
+    const { db } = workplace.library;
+    const victim: Engine = createEngine();
+    try {
+      const sizes: number[] = [];
+      const notes: string[] = [];
+      const onRun = (event: RunEvent): void => {
+        if (event.kind === "note") notes.push(event.sentence);
+        if (event.kind !== "begun") return;
+        sizes.push(event.microBatch);
+        // As a system does that is short of memory.
+        if (event.microBatch > 1 && victim.pid !== undefined) process.kill(victim.pid, "SIGKILL");
+      };
+      const { run } = await pretrain({ ...workplace, engine: victim }, tinyRun, { onRun });
+      expect(sizes).toEqual([4, 4, 2, 1]);
+      expect(notes.at(-1)).toContain("with 1 in place of 2 pictures at a time");
+      expect(run.settings).toMatchObject({ batch: 4, microBatch: 1 });
+      const longer = { device: "cpu", runId: run.id, iterations: 8 } as const;
+      await resumePretraining({ ...workplace, engine: victim }, longer, { onRun });
+      expect(sizes.at(-1)).toBe(1);
+      expect(runById(db, run.id)?.settings).toMatchObject({ microBatch: 1, iterations: 8 });
+    } finally {
+      await victim.close();
+    }
+  });
+
+  test("keeps the micro-batch that was measured as it began, unless it is told another", async () => {
+    const workplace = await filledWorkplace();
+    const { microBatch: _, ...open } = tinyRun;
+    const { run } = await pretrain(workplace, open);
+    const measured = run.settings["microBatch"];
+    expect([1, 2, 4]).toContain(measured);
+    const { settings } = await readTrainingFile(join(workplace.library.folder, run.checkpoint ?? ""));
+    expect(settings.microBatch).toBe(measured);
+    const longer = { device: "cpu", runId: run.id } as const;
+    const kept = await resumePretraining(workplace, { ...longer, iterations: 7 });
+    expect(kept.run.settings["microBatch"]).toBe(measured);
+    const told = await resumePretraining(workplace, { ...longer, iterations: 8, microBatch: 2 });
+    expect(told.run.settings["microBatch"]).toBe(2);
   });
 
   test("to more iterations than it was made for becomes another model", async () => {

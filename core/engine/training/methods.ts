@@ -43,8 +43,8 @@ export function createTraining(
       const runtime = await devices.runtime(request.device);
       const session = await createSession(request, runtime);
       sessions.set(request.training, session);
-      const { settings, iteration, microBatch } = session;
-      return { settings, iteration, microBatch, device: runtime.device };
+      const { settings, iteration } = session;
+      return { settings, iteration, device: runtime.device };
     },
     trainSteps: async (request) => named(request.training).steps(request),
     saveTraining: async ({ training, path }) => {

@@ -17,12 +17,22 @@ export type HeldTensors = ReadonlyMap<string, KeptTensor>;
 /** Tensors whose arrays are given away. */
 export type GivenTensors = ReadonlyMap<string, TensorData<"float32">>;
 
+/** Forward and backward through a batch, one micro-batch after the other. */
+interface BackwardProgram {
+  run(tensors: HeldTensors, parts: readonly Tensors[], hyper: Float32Array): Promise<Float32Array>;
+  /** Gradients and what else was added up over the last batch. */
+  sums(): HeldTensors;
+  release(): Promise<void>;
+}
+
 /** The programs of one training. */
 export interface StepPrograms {
   /** Takes over the tensors that the first step starts from. */
   readonly adopt: (tensors: GivenTensors) => HeldTensors;
   /** Forward and backward through a batch, one micro-batch after the other: what it measured. No tensor changes. */
   backward(tensors: HeldTensors, parts: readonly Tensors[], hyper: Float32Array): Promise<Float32Array>;
+  /** From now on `backward` takes micro-batches of another size. */
+  resize(pictures: number, views: ViewSource): Promise<void>;
   /** The optimiser's step on the gradients of the last `backward`: the new tensors, and the norm of the new centre. */
   update(tensors: HeldTensors, hyper: Float32Array): Promise<{ tensors: HeldTensors; centreNorm: number }>;
   release(): Promise<void>;
@@ -42,26 +52,48 @@ export async function loadStepPrograms(
   pictures: number,
   views: ViewSource,
 ): Promise<StepPrograms> {
-  const carried = pictures < settings.batch;
-  const backward = await loadReplacing(runtime, backwardGraph(settings, pictures, views, carried));
+  let backward = await loadBackward(settings, runtime, pictures, views);
   const update = await loadReplacing(runtime, updateGraph(settings));
+  return {
+    adopt: update.adopt,
+    backward: (tensors, parts, hyper) => backward.run(tensors, parts, hyper),
+    resize: async (smaller, source) => {
+      await backward.release();
+      backward = await loadBackward(settings, runtime, smaller, source);
+    },
+    update: async (tensors, hyper) => {
+      const { next, outputs } = await update.run(backward.sums(), tensors, hyperFeed(hyper));
+      const squares = outputs["centreSquares"] === undefined ? 0 : floatOutput(outputs, "centreSquares").data[0];
+      return { tensors: next, centreNorm: Math.sqrt(squares ?? NaN) };
+    },
+    release: async () => {
+      await backward.release();
+      await update.release();
+    },
+  };
+}
+
+async function loadBackward(
+  settings: TrainingSettings,
+  runtime: Runtime,
+  pictures: number,
+  views: ViewSource,
+): Promise<BackwardProgram> {
+  const carried = pictures < settings.batch;
+  const program = await loadReplacing(runtime, backwardGraph(settings, pictures, views, carried));
   const zeros = (): HeldTensors => {
-    const shapes = [...accumulatorShapes(settings)];
-    const arrays = shapes.map(([name, shape]) => {
-      const data = new Float32Array(shape.reduce((product, size) => product * size, 1));
-      return [name, floats(data, shape)] as const;
-    });
-    return backward.adopt(new Map(arrays));
+    const tensors = [...accumulatorShapes(settings)].map(([name, shape]) => [name, filled(shape, 0)] as const);
+    return program.adopt(new Map(tensors));
   };
   let sums = zeros();
   return {
-    adopt: update.adopt,
-    backward: async (tensors, parts, hyper) => {
+    sums: () => sums,
+    run: async (tensors, parts, hyper) => {
       let measures = new Float32Array();
       for (const [i, feeds] of parts.entries()) {
         // The first one is not added to anything: what is there belongs to the batch before.
         const carry = { carry: floats(Float32Array.of(i === 0 ? 0 : 1), [1]) };
-        const result = await backward.run(tensors, sums, { ...feeds, ...hyperFeed(hyper), ...carry });
+        const result = await program.run(tensors, sums, { ...feeds, ...hyperFeed(hyper), ...carry });
         sums = result.next;
         measures = Float32Array.from(floatOutput(result.outputs, "measures").data);
       }
@@ -72,17 +104,48 @@ export async function loadStepPrograms(
       }
       return measures;
     },
-    update: async (tensors, hyper) => {
-      const { next, outputs } = await update.run(sums, tensors, hyperFeed(hyper));
-      const squares = outputs["centreSquares"] === undefined ? 0 : floatOutput(outputs, "centreSquares").data[0];
-      return { tensors: next, centreNorm: Math.sqrt(squares ?? NaN) };
+    release: async () => {
+      releaseAll(sums);
+      await program.release();
+    },
+  };
+}
+
+/** Passes through the network on made-up numbers, which take the time and the memory of real ones. */
+export interface PracticeProgram {
+  run(): Promise<void>;
+  release(): Promise<void>;
+}
+
+/** Loads forward and backward for micro-batches of `pictures` pictures, with weights and pictures that mean nothing. */
+export async function loadPractice(
+  settings: TrainingSettings,
+  runtime: Runtime,
+  pictures: number,
+  views: ViewSource,
+): Promise<PracticeProgram> {
+  const graph = backwardGraph(settings, pictures, views, pictures < settings.batch);
+  const program = await loadReplacing(runtime, graph);
+  const sumShapes = accumulatorShapes(settings);
+  const feeds: Record<string, TensorData> = {};
+  for (const { source, shape } of graph.inputs) {
+    if (source.kind !== "input" || sumShapes.has(source.name)) continue;
+    feeds[source.name] = filled(shape as readonly number[], 0.5);
+  }
+  let sums = program.adopt(new Map([...sumShapes].map(([name, shape]) => [name, filled(shape, 0)] as const)));
+  return {
+    run: async () => {
+      sums = (await program.run(new Map(), sums, feeds)).next;
     },
     release: async () => {
       releaseAll(sums);
-      await backward.release();
-      await update.release();
+      await program.release();
     },
   };
+}
+
+function filled(shape: readonly number[], value: number): TensorData<"float32"> {
+  return floats(new Float32Array(shape.reduce((product, size) => product * size, 1)).fill(value), shape);
 }
 
 /** Gives the memory of those tensors back that are on the device. */

@@ -11,7 +11,7 @@ import { readTrainingFile, writeTrainingFile } from "../../weights/training-file
 import { checkSettings } from "../../weights/training-settings.ts";
 import type { EngineMethods, TrainingStart } from "../protocol.ts";
 import { createLoader } from "./loader.ts";
-import { fittingMicroBatch } from "./memory.ts";
+import { measureMicroBatch } from "./memory.ts";
 import { probeTeacher } from "./probes.ts";
 import { createTrainer, type StepMetrics, type Trainer, type TrainerState } from "./trainer.ts";
 
@@ -20,9 +20,9 @@ type Result<Method extends keyof EngineMethods> = EngineMethods[Method]["result"
 
 /** One training that goes on in the engine: a trainer, and a thread that prepares its batches. */
 export interface TrainingSession {
+  /** With the micro-batch that is in use. */
   readonly settings: TrainingSettings;
   readonly iteration: number;
-  readonly microBatch: number;
   /** Takes iterations until `count` or the time is up, one at least; ends early where a step is not finite. */
   steps(request: Request<"trainSteps">): Promise<Result<"trainSteps">>;
   save(path: string): Promise<Result<"saveTraining">>;
@@ -32,7 +32,7 @@ export interface TrainingSession {
 
 /** Loads a training on a device. Throws what its start, its settings and the device throw. */
 export async function createSession(
-  { settings: asked, from, paths, cacheBytes, microBatch }: Request<"startTraining">,
+  { settings: asked, from, paths, cacheBytes }: Request<"startTraining">,
   runtime: Runtime,
 ): Promise<TrainingSession> {
   const settings = checkSettings(asked);
@@ -42,7 +42,7 @@ export async function createSession(
       `A batch of ${settings.batch} needs as many pictures, found ${paths.length}.`,
     );
   }
-  const size = microBatch ?? fittingMicroBatch(settings, runtime.device);
+  const size = settings.microBatch ?? (await measureMicroBatch(settings, runtime));
   let trainer = await phaseTrainer(settings, runtime, size, await startState(settings, from));
   let iteration = trainer.from;
   const loader = createLoader({ paths, settings, byteLimit: cacheBytes });
@@ -50,18 +50,21 @@ export async function createSession(
   const step = async (): Promise<StepMetrics> => {
     // Where the resolution changes, the same tensors go on in a graph for other crops.
     if (settingsAt(settings, iteration) !== trainer.settings && settings.lowResolution?.iterations === iteration) {
+      const { microBatch } = trainer.trainer;
       const state = await trainer.trainer.state();
       await trainer.trainer.release();
-      trainer = await phaseTrainer(settings, runtime, size, state);
+      trainer = await phaseTrainer(settings, runtime, microBatch, state);
     }
     const metrics = await trainer.trainer.step(await loader.batch(iteration), iteration);
     if (metrics.finite) iteration++;
     return metrics;
   };
 
+  const current = (): TrainingSettings => ({ ...settings, microBatch: trainer.trainer.microBatch });
   return {
-    settings,
-    microBatch: size,
+    get settings() {
+      return current();
+    },
     get iteration() {
       return iteration;
     },
@@ -77,11 +80,11 @@ export async function createSession(
         if (!finite || now - started >= milliseconds) break;
       }
       const problems = [...loader.problems()].map(([index, problem]) => ({ index, problem }));
-      return { iteration, metrics, problems };
+      return { iteration, microBatch: trainer.trainer.microBatch, metrics, problems };
     },
     save: async (path) => {
       const { tensors } = await trainer.trainer.state();
-      return { iteration, ...(await writeTrainingFile(path, { settings, iteration, tensors })) };
+      return { iteration, ...(await writeTrainingFile(path, { settings: current(), iteration, tensors })) };
     },
     probe: async (request) => {
       const teacher = backboneOf("teacher", await trainer.trainer.state());

@@ -1,4 +1,5 @@
 import { hyperValues } from "../../nn/dino/optimizer.ts";
+import { smallerMicroBatch } from "../../nn/dino/micro-batch.ts";
 import { iterationValues, type IterationValues } from "../../nn/dino/schedules.ts";
 import type { TrainingSettings } from "../../nn/dino/settings.ts";
 import { readMeasures, stateNames } from "../../nn/dino/step.ts";
@@ -6,17 +7,19 @@ import { CoreError } from "../../util/errors.ts";
 import { microBatches, viewSource } from "./feeds.ts";
 import { loadStepPrograms, releaseAll } from "./programs.ts";
 import { copiedState, initialTensors } from "./state.ts";
-import type { StepMetrics, Trainer, TrainerOptions } from "./types.ts";
+import type { StepMetrics, Trainer, TrainerOptions, TrainingBatch } from "./types.ts";
 
 export type { StepMetrics, Trainer, TrainerOptions, TrainerState, TrainingBatch } from "./types.ts";
 
 /**
  * Loads a training on a device: weights, moments, teacher and centre stay there from step to step. A step is a run of one
- * graph for each micro-batch, which adds up gradients, and one for the optimiser. Throws `training-state` for a state that does not fit the settings, `option-invalid` for a micro-batch
- * that does not divide the batch.
+ * graph for each micro-batch, which adds up gradients, and one for the optimiser. Where the device has no memory left for a
+ * micro-batch, the step is taken again in smaller ones. Throws `training-state` for a state that does not fit the settings,
+ * `option-invalid` for a micro-batch that does not divide the batch.
  */
 export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
-  const { settings, runtime, state, microBatch = settings.batch, augmented } = options;
+  const { settings, runtime, state, augmented } = options;
+  let { microBatch = settings.batch } = options;
   if (!Number.isInteger(microBatch) || microBatch < 1 || settings.batch % microBatch !== 0) {
     throw new CoreError(
       "option-invalid",
@@ -29,11 +32,25 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   let tensors = programs.adopt(start);
   let taken = state?.iteration ?? 0;
   let centreNorm = Math.hypot(...(start.get(stateNames.centre)?.data ?? []));
+  const backward = async (batch: TrainingBatch, hyper: Float32Array): Promise<Float32Array> => {
+    for (;;) {
+      try {
+        return await programs.backward(tensors, microBatches(settings, batch, microBatch, augmented), hyper);
+      } catch (error) {
+        const smaller = smallerMicroBatch(settings.batch, microBatch);
+        if (!(error instanceof CoreError) || error.code !== "device-memory" || smaller === null) throw error;
+        await programs.resize(smaller, viewSource(settings, smaller, augmented));
+        microBatch = smaller;
+      }
+    }
+  };
   return {
+    get microBatch() {
+      return microBatch;
+    },
     step: async (batch, iteration) => {
-      const parts = microBatches(settings, batch, microBatch, augmented);
       const hyper = hyperValues(settings, iteration);
-      const measured = measuredMetrics(settings, await programs.backward(tensors, parts, hyper));
+      const measured = measuredMetrics(settings, await backward(batch, hyper));
       // A step that is not finite is left out: the tensors before it stay as they are.
       if (measured.finite) {
         ({ tensors, centreNorm } = await programs.update(tensors, hyper));

@@ -62,6 +62,8 @@ export interface TrainerOptions {
 
 /** A training that is loaded on a device. */
 export interface Trainer {
+  /** Pictures at a time: fewer than were asked for once the device had no room for them. */
+  readonly microBatch: number;
   /** Takes the optimiser step number `iteration`, counted from 0. Throws `training-input` for a batch that does not fit. */
   step(batch: TrainingBatch, iteration: number): Promise<StepMetrics>;
   /** Copies of everything. */

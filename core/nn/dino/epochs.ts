@@ -10,3 +10,8 @@ const overhead = 0.06;
 export function iterationsIn(milliseconds: number, stepMs: number): number {
   return Math.max(1, Math.floor(((1 - overhead) * milliseconds) / stepMs));
 }
+
+/** Time that iterations take in all, in milliseconds. */
+export function timeOf(iterations: number, stepMs: number): number {
+  return (iterations * stepMs) / (1 - overhead);
+}

@@ -11,6 +11,14 @@ export interface HealthMetrics {
   readonly prototypesUsed: number;
 }
 
+/** What the teacher could do at an iteration, as far as health goes; see `RunProbe` of core/rpc/records.ts. */
+export interface HealthProbe {
+  readonly iteration: number;
+  /** Share of pictures whose other crop is the nearest of all. */
+  readonly selfRetrieval: number;
+  readonly selfRetrievalCount: number;
+}
+
 export type HealthKind =
   | "not-finite"
   | "uniform-collapse"
@@ -19,6 +27,8 @@ export type HealthKind =
   | "vanishing-divergence"
   | "low-deviation"
   | "few-prototypes"
+  | "not-learning"
+  | "slow"
   | "too-early"
   | "learning";
 
@@ -47,6 +57,21 @@ const leastEntropyShare = 0.02;
 /** Within this share of its most, entropy means the same answer for everything: all prototypes alike. */
 const mostEntropyShare = 0.99;
 
+/**
+ * Above this share of its most, entropy alone does not show that anything is learnt: runs too short to learn were at 93 %
+ * with two thirds of their iterations done, those that learnt were between 10 and 89 %.
+ */
+const alikeEntropyShare = 0.9;
+
+/** Self-retrieval rose where it did by more than chance does in one case of forty: by two standard errors. */
+const standardErrors = 2;
+
+/** Below so many pictures that error is too large to say anything. */
+const fewestRetrieved = 50;
+
+/** From this share on there is little left for self-retrieval to rise by. */
+const retrievedAtOnce = 0.9;
+
 /** Nats. Healthy runs stay between 0.3 and 3; towards 0 student and teacher agree on nothing but a constant. */
 const leastDivergence = 0.05;
 
@@ -54,10 +79,15 @@ const leastDivergence = 0.05;
 const leastDeviationShare = 0.2;
 
 /**
- * Reads the last iterations of a run, oldest first. Always finds something: `learning` where nothing is wrong, and
- * `too-early` where that cannot be told yet. The worst comes first.
+ * Reads the last iterations of a run, oldest first, and its probes from the first on. Always finds something: what went
+ * wrong, the worst first; or one of `too-early`, `learning`, `slow` and `not-learning`. A low loss is no sign of learning
+ * (facebookresearch/dino issue 61), so the latter go by entropy and by whether pictures find their other crops.
  */
-export function judgeHealth(history: readonly HealthMetrics[], settings: TrainingSettings): readonly HealthFinding[] {
+export function judgeHealth(
+  history: readonly HealthMetrics[],
+  settings: TrainingSettings,
+  probes: readonly HealthProbe[] = [],
+): readonly HealthFinding[] {
   const last = history.at(-1);
   const broken = history.find(({ loss, teacherEntropy }) => !Number.isFinite(loss) || !Number.isFinite(teacherEntropy));
   if (broken !== undefined) return [notFinite(broken.iteration)];
@@ -65,11 +95,14 @@ export function judgeHealth(history: readonly HealthMetrics[], settings: Trainin
   if (last === undefined || recent.length < Math.min(windowSize, settings.iterations)) {
     return [tooEarly(last === undefined ? 0 : last.iteration + 1, settings)];
   }
-  const findings = [...collapses(recent, last.iteration + 1, settings), ...warnings(recent, settings)];
-  if (findings.length > 0) return findings;
-  return last.iteration + 1 < settledAfter(settings)
-    ? [tooEarly(last.iteration + 1, settings)]
-    : [learning(recent, settings)];
+  const done = last.iteration + 1;
+  const collapsed = collapses(recent, done, settings);
+  const findings = [...collapsed, ...warnings(recent, settings)];
+  if (done < settledAfter(settings)) return findings.length > 0 ? findings : [tooEarly(done, settings)];
+  if (collapsed.length > 0) return findings;
+  const progress = progressOf(recent, settings, probes);
+  if (progress.kind === "not-learning") return [progress, ...findings];
+  return findings.length > 0 ? findings : [progress];
 }
 
 /** Iterations after which alikeness is no longer that of the start: those of the warm-up, and time to settle. */
@@ -84,6 +117,8 @@ function collapses(recent: readonly HealthMetrics[], done: number, settings: Tra
   const divergence = mean(recent, (metrics) => metrics.divergence);
   const loss = mean(recent, (metrics) => metrics.loss);
   const deviation = mean(recent, ({ clsDeviation }) => clsDeviation);
+  const used = mean(recent, ({ prototypesUsed }) => prototypesUsed);
+  const healthyDeviation = 1 / Math.sqrt(settings.architecture.width);
   const share = `${(100 * (entropy / most)).toFixed(1)} %`;
   if (entropy < leastEntropyShare * most && divergence < 2 * leastDivergence) {
     return [
@@ -106,7 +141,18 @@ function collapses(recent: readonly HealthMetrics[], done: number, settings: Tra
       },
     ];
   }
-  if (deviation < leastDeviationShare / 4 / Math.sqrt(settings.architecture.width)) {
+  // A student that is its own teacher goes through this on its way to answers that are all alike.
+  if (used < 2 && deviation < leastDeviationShare * healthyDeviation) {
+    return [
+      {
+        kind: "single-prototype-collapse",
+        severity: "collapse",
+        sentence: `One answer comes first for every picture, and their embeddings lie close together (${percent(deviation / healthyDeviation)} of the deviation of spread-out ones). What it learns tells nothing apart.`,
+        advice: adviceFor(settings, "sharp"),
+      },
+    ];
+  }
+  if (deviation < (leastDeviationShare / 4) * healthyDeviation) {
     return [
       {
         kind: "low-deviation",
@@ -151,7 +197,7 @@ function warnings(recent: readonly HealthMetrics[], settings: TrainingSettings):
     findings.push({
       kind: "low-deviation",
       severity: "warning",
-      sentence: `Embeddings of different pictures lie close together: their deviation is ${((100 * deviation) / healthy).toFixed(0)} % of what spread-out ones have.`,
+      sentence: `Embeddings of different pictures lie close together: their deviation is ${percent(deviation / healthy)} of what spread-out ones have.`,
       advice: "Watch the self-retrieval: if it does not rise, lower --teacher-temperature or the learning rate (--lr).",
     });
   }
@@ -169,15 +215,70 @@ function warnings(recent: readonly HealthMetrics[], settings: TrainingSettings):
   return findings;
 }
 
-function learning(recent: readonly HealthMetrics[], settings: TrainingSettings): HealthFinding {
-  const most = Math.log(settings.head.prototypes);
-  const entropy = mean(recent, ({ teacherEntropy }) => teacherEntropy);
+/** How far it has come, where nothing is wrong with its curves. */
+function progressOf(
+  recent: readonly HealthMetrics[],
+  settings: TrainingSettings,
+  probes: readonly HealthProbe[],
+): HealthFinding {
+  const share = mean(recent, ({ teacherEntropy }) => teacherEntropy) / Math.log(settings.head.prototypes);
+  const entropy = `entropy at ${percent(share)} of its most`;
+  const alike = share > alikeEntropyShare;
+  const retrieval = retrievalOf(probes, settings);
+  const found =
+    retrieval === null ? "" : `${percent(retrieval.now)} of them, ${percent(retrieval.before)} before training`;
+  const patience = "More iterations help first (--epochs or --minutes)";
+  if (alike && retrieval?.rose === false) {
+    return {
+      kind: "not-learning",
+      severity: "warning",
+      sentence: `It is not learning: the teacher's answers are much the same for all pictures (${entropy}), and these find their other crop no more often than at the start (${found}).`,
+      advice: adviceFor(settings, "flat"),
+    };
+  }
+  if (alike) {
+    const but =
+      retrieval === null ? "" : `, though these find their other crop more often than at the start (${found})`;
+    return {
+      kind: "slow",
+      severity: "note",
+      sentence: `It learns slowly: the teacher's answers are still much the same for all pictures (${entropy})${but}.`,
+      advice: `${patience}; a lower --teacher-temperature makes answers differ sooner.`,
+    };
+  }
+  if (retrieval?.rose === false) {
+    return {
+      kind: "slow",
+      severity: "note",
+      sentence: `It learns slowly: the teacher's answers differ from picture to picture (${entropy}), but pictures find their other crop hardly more often than at the start (${found}).`,
+      advice: `${patience}, and so do more pictures.`,
+    };
+  }
+  const more = retrieval === null ? "" : `, and more of them find their other crop than at the start (${found})`;
   return {
     kind: "learning",
     severity: "note",
-    sentence: `It is learning: the teacher tells pictures apart (entropy at ${(100 * (entropy / most)).toFixed(0)} % of its most).`,
+    sentence: `It is learning: the teacher tells pictures apart (${entropy})${more}.`,
     advice: null,
   };
+}
+
+/** The first probe beside the last one, if that came late enough to show something; null where they cannot tell. */
+function retrievalOf(
+  probes: readonly HealthProbe[],
+  settings: TrainingSettings,
+): { readonly before: number; readonly now: number; readonly rose: boolean } | null {
+  const [first, last] = [probes.at(0), probes.at(-1)];
+  if (first === undefined || last === undefined || first.iteration > 0) return null;
+  if (last.iteration < settledAfter(settings) || last.selfRetrievalCount < fewestRetrieved) return null;
+  const [before, now] = [first.selfRetrieval, last.selfRetrieval];
+  if (before >= retrievedAtOnce) return null;
+  const variance = (before * (1 - before) + now * (1 - now)) / last.selfRetrievalCount;
+  return { before, now, rose: now - before > standardErrors * Math.sqrt(variance) };
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(0)} %`;
 }
 
 function tooEarly(done: number, settings: TrainingSettings): HealthFinding {

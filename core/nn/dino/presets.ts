@@ -80,6 +80,9 @@ export function presetFor(images: number, onCpu: boolean): PresetName {
   return images < 200_000 ? "small" : "full";
 }
 
+/** Small libraries do not lack passes but iterations: on two cores these are eight minutes of nano on 240 pictures. */
+const fewestIterations = 2250;
+
 /** Fewest pictures that a run makes sense with at all. */
 const fewestImages = 8;
 
@@ -104,7 +107,8 @@ export function resolveSettings(
   const { patch } = architecture;
   const batch = batchFor(options, preset, images);
   const perEpoch = iterationsPerEpoch(images, batch);
-  const iterations = options.iterations ?? (options.epochs ?? preset.epochs) * perEpoch;
+  const epochs = options.epochs ?? Math.max(preset.epochs, Math.ceil(fewestIterations / perEpoch));
+  const iterations = options.iterations ?? epochs * perEpoch;
   const cap = (share: number, most: number): number => Math.max(1, Math.min(Math.round(share * iterations), most));
   const globalSize = options.globalSize ?? toPatches(preset.globalSize, patch);
   const localCount = options.crops ?? preset.localCount;

@@ -47,6 +47,11 @@ export interface TrainingSettings {
   readonly colour: "official" | "mild";
   /** Pictures an iteration. */
   readonly batch: number;
+  /**
+   * Pictures that go through the graph together, a divisor of the batch; measured where it is left out. Gradients add up
+   * exactly but for rounding, so it decides memory, speed and last digits: a run keeps the one that it began with.
+   */
+  readonly microBatch?: number;
   /** Iterations of the whole run. */
   readonly iterations: number;
   /** Peak learning rate as it is used (the official code's lr * batch / 256 is computed before). */

@@ -101,3 +101,122 @@ describe("health", () => {
     expect(finding?.sentence).toContain("90");
   });
 });
+
+/**
+ * Runs of nano as they were, each at one moment: the mean of the 50 iterations before it. Entropy as a share of its most,
+ * deviation as a share of that of spread-out vectors, and self-retrieval before training and at the last probe.
+ */
+const recorded = {
+  learns: { of: 4000, at: 4000, entropy: 0.3, divergence: 0.898, deviation: 0.88, used: 26, retrieval: [0.07, 0.441] },
+  learnsSoon: {
+    of: 4000,
+    at: 750,
+    entropy: 0.46,
+    divergence: 0.65,
+    deviation: 0.77,
+    used: 14,
+    retrieval: [0.07, 0.078],
+  },
+  young: { of: 4000, at: 400, entropy: 0.417, divergence: 0.635, deviation: 0.67, used: 7, retrieval: [0.07, 0.078] },
+  small: { of: 1500, at: 900, entropy: 0.801, divergence: 0.396, deviation: 0.71, used: 10, retrieval: [0.054, 0.108] },
+  short: { of: 450, at: 450, entropy: 0.932, divergence: 0.237, deviation: 0.55, used: 9, retrieval: [0.054, 0.067] },
+  sharp: { of: 450, at: 450, entropy: 0.807, divergence: 0.508, deviation: 0.57, used: 6, retrieval: [0.054, 0.058] },
+  noCentre: {
+    of: 300,
+    at: 100,
+    entropy: 0.001,
+    divergence: 0.028,
+    deviation: 0.36,
+    used: 1,
+    retrieval: [0.054, 0.046],
+  },
+  ownTeacher: {
+    of: 300,
+    at: 180,
+    entropy: 0.73,
+    divergence: 0.632,
+    deviation: 0.085,
+    used: 1.18,
+    retrieval: [0.054, 0.046],
+  },
+  ownTeacherLater: {
+    of: 300,
+    at: 300,
+    entropy: 0.999,
+    divergence: 0.235,
+    deviation: 0.07,
+    used: 5,
+    retrieval: [0.054, 0.037],
+  },
+} as const;
+
+function judged(name: keyof typeof recorded): ReturnType<typeof judgeHealth> {
+  const { of, at, entropy, divergence, deviation, used, retrieval } = recorded[name];
+  const own = resolveSettings(
+    { iterations: of, batch: 16, prototypes: 1024 },
+    { images: 240, onCpu: true, start: { kind: "random" } },
+  ).settings;
+  const values = { teacherEntropy: entropy * most, divergence, clsDeviation: deviation * spread, prototypesUsed: used };
+  const [before, now] = retrieval;
+  return judgeHealth(history(at, values, 0.01), own, [
+    { iteration: 0, selfRetrieval: before, selfRetrievalCount: 240 },
+    { iteration: name === "learnsSoon" ? 400 : at, selfRetrieval: now, selfRetrievalCount: 240 },
+  ]);
+}
+
+describe("health of runs that were recorded", () => {
+  test("is learning where entropy fell and pictures find their other crop more often", () => {
+    expect(judged("learns").map(({ kind }) => kind)).toEqual(["learning"]);
+    expect(judged("learns")[0]?.sentence).toContain("44 % of them, 7 % before training");
+    expect(judged("small").map(({ kind }) => kind)).toEqual(["learning"]);
+  });
+
+  test("does not hold a probe from before things settled against a run", () => {
+    expect(judged("young").map(({ kind }) => kind)).toEqual(["too-early"]);
+    expect(judged("learnsSoon").map(({ kind }) => kind)).toEqual(["learning"]);
+  });
+
+  test("is not learning where answers are alike and pictures find their other crop no more often", () => {
+    const [finding, ...others] = judged("short");
+    expect(finding).toMatchObject({ kind: "not-learning", severity: "warning" });
+    expect(finding?.sentence).toContain("93 %");
+    expect(finding?.advice).toContain("--teacher-temperature");
+    expect(others).toEqual([]);
+  });
+
+  test("is slow where answers differ and nothing came of it yet, or the other way round", () => {
+    expect(judged("sharp").map(({ kind, severity }) => [kind, severity])).toEqual([["slow", "note"]]);
+    const alike = { ...healthy, teacherEntropy: 0.95 * most };
+    const probes = [0.05, 0.3].map((selfRetrieval, i) => ({
+      iteration: 1000 * i,
+      selfRetrieval,
+      selfRetrievalCount: 240,
+    }));
+    const kind = (given: typeof probes): string | undefined =>
+      judgeHealth(history(1000, alike), settings, given)[0]?.kind;
+    expect(kind(probes)).toBe("slow");
+    expect(kind([])).toBe("slow");
+  });
+
+  test("is a collapse to one answer without a centre, within a hundred iterations", () => {
+    const [finding] = judged("noCentre");
+    expect(finding).toMatchObject({ kind: "single-prototype-collapse", severity: "collapse" });
+  });
+
+  test("is a collapse with a student for its own teacher: first one answer, then all of them", () => {
+    expect(judged("ownTeacher")[0]).toMatchObject({ kind: "single-prototype-collapse", severity: "collapse" });
+    expect(judged("ownTeacherLater")[0]).toMatchObject({ kind: "uniform-collapse", severity: "collapse" });
+  });
+
+  test("takes few or nearly perfect retrievals for no evidence", () => {
+    const alike = { ...healthy, teacherEntropy: 0.6 * most };
+    const kind = (selfRetrieval: number, selfRetrievalCount: number): string | undefined =>
+      judgeHealth(history(1000, alike), settings, [
+        { iteration: 0, selfRetrieval, selfRetrievalCount },
+        { iteration: 1000, selfRetrieval, selfRetrievalCount },
+      ])[0]?.kind;
+    expect(kind(0.1, 12)).toBe("learning");
+    expect(kind(0.97, 240)).toBe("learning");
+    expect(kind(0.1, 240)).toBe("slow");
+  });
+});
