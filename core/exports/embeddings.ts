@@ -1,6 +1,6 @@
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import type { ExportFormat } from "./format.ts";
-import { csvField, rowOf } from "./rows.ts";
+import { csvField, csvName, csvPath, rowOf } from "./rows.ts";
 import type { ExportImage, ExportPlan } from "./records.ts";
 
 /** Images in one row group of a Parquet file: 8 MB of vectors at 512 features. */
@@ -41,7 +41,8 @@ async function* vectors(
   yield npyHeader("<f4", [plan.imageCount, plan.embeddingWidth]);
   for await (const image of images) {
     const { path, label, split } = rowOf(plan, image);
-    rows.push(`${[image.id, path, label ?? "", split ?? ""].map((value) => csvField(String(value))).join(",")}\r\n`);
+    const cells = [image.id, csvPath(String(path)), csvName(String(label ?? "")), split ?? ""];
+    rows.push(`${cells.map((value) => csvField(String(value))).join(",")}\r\n`);
     yield littleEndian(image.embedding ?? new Float32Array(plan.embeddingWidth));
   }
 }

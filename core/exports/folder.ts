@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { constants } from "node:fs";
 import { lstat, mkdir, open, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { CoreError, errorRecord } from "../util/errors.ts";
@@ -210,9 +210,24 @@ interface Hashed {
   readonly sha256: string;
 }
 
-async function* readPicture(file: string): AsyncGenerator<Uint8Array> {
+/**
+ * Links were left out when the folder was looked through; what was put in a picture's place since is not followed, and a
+ * pipe is not waited for. No more is read than a file had when it was opened.
+ */
+const readPlainly = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
+async function* readPicture(path: string): AsyncGenerator<Uint8Array> {
   try {
-    for await (const chunk of createReadStream(file)) yield chunk as Uint8Array;
+    const file = await open(path, readPlainly);
+    try {
+      const found = await file.stat();
+      if (!found.isFile()) throw new CoreError("file-not-regular", "It is no regular file.");
+      if (found.size === 0) return;
+      const stream = file.createReadStream({ start: 0, end: found.size - 1, autoClose: false });
+      for await (const chunk of stream) yield chunk as Uint8Array;
+    } finally {
+      await file.close();
+    }
   } catch (error) {
     throw new UnreadablePicture(errorRecord(error).message);
   }

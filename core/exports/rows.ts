@@ -15,13 +15,22 @@ const columns = [
   "sha256",
 ] as const;
 
-/**
- * A CSV field (RFC 4180): in quotes where it holds a comma, a quote, a line end or outer spaces. Text is left as it is: a
- * label that starts with `=` would be taken for a formula by a spreadsheet, but a changed label would be another label to
- * every other reader. Who opens files of unknown people in a spreadsheet imports the columns as text.
- */
+/** A CSV field (RFC 4180): in quotes where it holds a comma, a quote, a line end or outer spaces. */
 export function csvField(value: string): string {
   return /[",\r\n]|^\s|\s$/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
+}
+
+/**
+ * A name as a spreadsheet takes it for text: what would begin a formula has an apostrophe before it, and so has a name that
+ * begins like that already. A labels import takes one off again, and `label_path` has every name as it is.
+ */
+export function csvName(name: string): string {
+  return /^'*[=+\-@\t]/.test(name) ? `'${name}` : name;
+}
+
+/** The same for a path, which stays the path of the same file for every program. */
+export function csvPath(path: string): string {
+  return /^[=+\-@\t]/.test(path) ? `./${path}` : path;
 }
 
 /** What CSV, JSON Lines and Parquet say of an image. */
@@ -44,7 +53,9 @@ export function rowOf(plan: ExportPlan, image: ExportImage): Record<(typeof colu
 async function* csvLines(plan: ExportPlan, images: AsyncIterable<ExportImage>): AsyncGenerator<string> {
   yield `${columns.join(",")}\r\n`;
   for await (const image of images) {
-    const row = rowOf(plan, image);
+    const { path, label, coarse, ...rest } = rowOf(plan, image);
+    const names = { label: csvName(String(label ?? "")), coarse: csvName(String(coarse ?? "")) };
+    const row = { ...rest, ...names, path: csvPath(String(path)) };
     yield `${columns.map((column) => csvField(String(row[column] ?? ""))).join(",")}\r\n`;
   }
 }

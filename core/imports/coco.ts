@@ -7,8 +7,7 @@ import {
   filesBelow,
   isTextList,
   openDataset,
-  parseJson,
-  readTextFile,
+  readJsonFile,
   type Dataset,
   type ImportContext,
   type ImportedRow,
@@ -32,7 +31,7 @@ export async function* readCoco(path: string, context: ImportContext): AsyncGene
   const dataset = await openDataset(root);
   const files = isFolder ? (await filesBelow(root, "annotations", [".json"])).map((file) => `${root}/${file}`) : [path];
   if (files.length === 0) throw new CoreError("import-format", `${path} has no annotations/*.json.`);
-  for (const file of files) yield* readInstances(file, parseJson(await readTextFile(file)), dataset, context);
+  for (const file of files) yield* readInstances(file, await readJsonFile(file), dataset, context);
 }
 
 function listOf(file: string, value: unknown, name: string): readonly unknown[] {

@@ -1,8 +1,10 @@
 /** What readers of data sets share: their rows, the files of a folder, and names that an export of ours changed. */
-import { readdir, readFile, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { open, readdir } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import type { RunLengths } from "../masks/rle.ts";
 import { CoreError, errorRecord } from "../util/errors.ts";
+import { refuseVastJson } from "./json-bounds.ts";
 
 /** What a data set says of one picture. */
 export interface ImportedImage {
@@ -71,8 +73,7 @@ export async function openDataset(path: string): Promise<Dataset> {
 }
 
 async function readNames(manifest: string): Promise<ReadonlyMap<string, string>> {
-  const text = await readTextFile(manifest).catch(() => "");
-  const names = fieldOf(parseJson(text), "names");
+  const names = fieldOf(await readJsonFile(manifest).catch(() => undefined), "names");
   const pairs = (Array.isArray(names) ? (names as unknown[]) : []).flatMap((entry): [string, string][] => {
     const [path, original] = [fieldOf(entry, "path"), fieldOf(entry, "original")];
     return typeof path === "string" && typeof original === "string" ? [[path, original]] : [];
@@ -80,9 +81,22 @@ async function readNames(manifest: string): Promise<ReadonlyMap<string, string>>
   return new Map(pairs);
 }
 
-/** The text of a regular UTF-8 file. Throws `import-unreadable`. */
-export async function readTextFile(path: string): Promise<string> {
+/**
+ * The value of a JSON file, undefined for one that is no JSON. Throws `import-unreadable`, and `import-too-large` for one
+ * that would take gigabytes as values.
+ */
+export async function readJsonFile(path: string): Promise<unknown> {
   const bytes = await readSmallFile(path, maxTextBytes);
+  refuseVastJson(path, bytes);
+  return parseJson(textOf(path, bytes));
+}
+
+/** The text of a regular UTF-8 file. Throws `import-unreadable`. */
+export async function readTextFile(path: string, maxBytes = maxTextBytes): Promise<string> {
+  return textOf(path, await readSmallFile(path, maxBytes));
+}
+
+function textOf(path: string, bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
@@ -93,12 +107,23 @@ export async function readTextFile(path: string): Promise<string> {
 /** A regular file of at most `maxBytes`. Throws `import-unreadable`. */
 export async function readSmallFile(path: string, maxBytes: number): Promise<Uint8Array> {
   try {
-    const found = await stat(path);
-    if (!found.isFile()) throw new CoreError("import-unreadable", "it is not a regular file");
-    if (found.size > maxBytes) {
-      throw new CoreError("import-unreadable", `it has ${found.size} bytes, and ${maxBytes} are read at most`);
+    // Without O_NONBLOCK, a pipe would be waited for until somebody writes to it.
+    const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    try {
+      const found = await file.stat();
+      if (!found.isFile()) throw new CoreError("import-unreadable", "it is not a regular file");
+      if (found.size > maxBytes) {
+        throw new CoreError("import-unreadable", `it has ${found.size} bytes, and ${maxBytes} are read at most`);
+      }
+      const bytes = new Uint8Array(found.size);
+      let length = 0;
+      for (let read = 1; read > 0 && length < bytes.length; length += read) {
+        ({ bytesRead: read } = await file.read(bytes, length, bytes.length - length, length));
+      }
+      return bytes.subarray(0, length);
+    } finally {
+      await file.close();
     }
-    return await readFile(path);
   } catch (cause) {
     throw unreadable(path, errorRecord(cause).message, cause);
   }

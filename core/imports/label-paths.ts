@@ -1,9 +1,8 @@
 import { stat } from "node:fs/promises";
-import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { errorRecord } from "../util/errors.ts";
 import { fieldOf, isTextList, parseJson, type ImportedRow } from "./dataset.ts";
-import { labelsFileLimits, readLabelsFile } from "./labels-file.ts";
+import { bytesOf, labelsFileLimits, readLabelsFile } from "./labels-file.ts";
 import { createLineSplitter } from "./text-lines.ts";
 
 /** The file of a labels export: the file itself, or the one of that ending in the export's folder. */
@@ -35,10 +34,9 @@ async function* readCsvPaths(file: string): AsyncGenerator<ImportedRow> {
 }
 
 async function* readJsonPaths(file: string): AsyncGenerator<ImportedRow> {
-  if ((await stat(file).catch(() => null))?.isFile() !== true) return;
   const splitter = createLineSplitter(labelsFileLimits.maxLineBytes);
-  for await (const chunk of createReadStream(file)) {
-    for (const { line, text } of splitter.push(chunk as Uint8Array)) yield* pathOfLine(line, text);
+  for await (const chunk of bytesOf(file)) {
+    for (const { line, text } of splitter.push(chunk)) yield* pathOfLine(line, text);
   }
   for (const { line, text } of splitter.end()) yield* pathOfLine(line, text);
 }

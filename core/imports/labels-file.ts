@@ -61,14 +61,14 @@ export interface LabelsFileOptions {
 export const labelsFileLimits: LabelsFileLimits = { maxLineBytes: 65_536, maxNameLength: 200, maxPathLength: 4096 };
 
 /**
- * Reads a labels file of any size, line by line. CSV and TSV need a first line that names the columns `path`, `label`
+ * Reads a labels file line by line. CSV and TSV need a first line that names the columns `path`, `label`
  * and optionally `coarse`, in any order and case, beside any others; JSON Lines need objects with those keys. A `.jsonl`
  * or `.ndjson` file, and any other whose first line starts with `{`, is JSON Lines; otherwise the delimiter is the
  * first of comma, semicolon and tab (tab first for `.tsv` and `.tab`) by which the first line names both columns.
  * Text is UTF-8, with or without a byte order mark. A bad row is reported and passed over.
  *
- * Throws while it is read: `labels-file-unreadable` where the file cannot be opened or read, `labels-file-header` where
- * the first line does not name the columns.
+ * Throws while it is read: `labels-file-unreadable` where the file cannot be opened or read, `labels-file-too-large`, and
+ * `labels-file-header` where the first line does not name the columns.
  */
 export function readLabelsFile(input: string | AsyncIterable<Uint8Array>, options: LabelsFileOptions = {}): LabelsFile {
   const limits = { ...labelsFileLimits, ...options.limits };
@@ -106,12 +106,29 @@ export function readLabelsFile(input: string | AsyncIterable<Uint8Array>, option
   return { counts, [Symbol.asyncIterator]: read };
 }
 
-/** The bytes of a regular file; a pipe or device, which might never end, is refused. */
-async function* bytesOf(path: string): AsyncGenerator<Uint8Array> {
+/**
+ * Bytes of a labels file: a million images with 250 characters each. The file is read piece by piece and never held, so
+ * this bounds the time that it takes, some ten microseconds a row.
+ */
+const maxFileBytes = 256 * 2 ** 20;
+
+/**
+ * The bytes of a regular file; a pipe or device, which might never end, is refused, and so is what grows beyond the limit
+ * while it is read. Throws `labels-file-unreadable`, `labels-file-too-large`.
+ */
+export async function* bytesOf(path: string): AsyncGenerator<Uint8Array> {
+  let size = 0;
   try {
-    if (!(await stat(path)).isFile()) throw new CoreError("not-a-file", "it is not a regular file");
-    for await (const chunk of createReadStream(path)) yield chunk as Uint8Array;
+    const found = await stat(path);
+    if (!found.isFile()) throw new CoreError("not-a-file", "it is not a regular file");
+    if (found.size > maxFileBytes) throw tooLarge(path, found.size);
+    for await (const chunk of createReadStream(path)) {
+      size += (chunk as Uint8Array).length;
+      if (size > maxFileBytes) throw tooLarge(path, size);
+      yield chunk as Uint8Array;
+    }
   } catch (cause) {
+    if (cause instanceof CoreError && cause.code === "labels-file-too-large") throw cause;
     throw new CoreError(
       "labels-file-unreadable",
       `Cannot read the labels file ${path}: ${errorRecord(cause).message}.`,
@@ -121,6 +138,14 @@ async function* bytesOf(path: string): AsyncGenerator<Uint8Array> {
       },
     );
   }
+}
+
+function tooLarge(path: string, size: number): CoreError {
+  return new CoreError(
+    "labels-file-too-large",
+    `The labels file ${path} has ${size} bytes; up to ${maxFileBytes} are read.`,
+    { hint: "Split it into several files and import one after the other." },
+  );
 }
 
 /** A row as the file has it, before its values are checked. */
@@ -203,6 +228,11 @@ interface Header {
   readonly columns: readonly string[];
 }
 
+/** A name without the apostrophe that keeps spreadsheets from taking it for a formula, as our own CSV has it. */
+function plainName(field: string | undefined): string | undefined {
+  return field?.replace(/^'(?='*[=+\-@\t])/, "");
+}
+
 /** CSV and TSV: the columns of the header pick the fields. */
 function delimitedReader({ delimiter, columns }: Header, maxRecordLength: number, valueColumn: string): RowReader {
   const records = createRecordReader(delimiter, maxRecordLength);
@@ -219,7 +249,11 @@ function delimitedReader({ delimiter, columns }: Header, maxRecordLength: number
       } else {
         yield {
           line,
-          values: { path: fields[path], label: fields[label], coarse: coarse < 0 ? null : fields[coarse] },
+          values: {
+            path: fields[path],
+            label: plainName(fields[label]),
+            coarse: coarse < 0 ? null : plainName(fields[coarse]),
+          },
         };
       }
     }

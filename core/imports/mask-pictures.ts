@@ -4,10 +4,9 @@ import {
   filesBelow,
   isTextList,
   openDataset,
-  parseJson,
   picturesByStem,
+  readJsonFile,
   readSmallFile,
-  readTextFile,
   stemOfPath,
   type ImportContext,
   type ImportedRow,
@@ -69,15 +68,15 @@ function foregroundOf({ data, depth, exact }: PngValues): (value: number) => boo
 
 /** Labels by pixel value; null where there is no such file. Throws `import-format` for one that is none. */
 async function readClasses(file: string): Promise<ReadonlyMap<number, { label: readonly string[] }> | null> {
-  let text: string;
+  let value: unknown;
   try {
-    text = await readTextFile(file);
+    value = await readJsonFile(file);
   } catch (error) {
     const { cause } = error as CoreError;
     if ((cause as NodeJS.ErrnoException | undefined)?.code === "ENOENT") return null;
     throw error;
   }
-  const list = fieldOf(parseJson(text), "classes");
+  const list = fieldOf(value, "classes");
   if (!Array.isArray(list)) throw new CoreError("import-format", `${file} has no list of classes.`);
   return new Map(
     (list as unknown[]).flatMap((entry): [number, { label: readonly string[] }][] => {

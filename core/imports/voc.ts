@@ -17,6 +17,9 @@ import { childrenOf, readXml, textOf } from "./xml.ts";
 /** Bytes of a mask file: more than any picture packs to. */
 const maxMaskBytes = 2 ** 28;
 
+/** Bytes of an annotation: room for a hundred thousand elements. */
+const maxXmlBytes = 2 ** 24;
+
 /** Index for pixels on edges, which VOC leaves out. */
 const voidIndex = 255;
 
@@ -34,7 +37,7 @@ export async function* readVoc(path: string, { sizeOf }: ImportContext): AsyncGe
   for (const file of files) {
     const stem = stemOfPath(file.slice("Annotations/".length));
     try {
-      const annotation = readXml(await readTextFile(`${root}/${file}`));
+      const annotation = readXml(await readTextFile(`${root}/${file}`, maxXmlBytes));
       const labels = childrenOf(annotation, "object").map((object) => [textOf(object, "name") ?? ""]);
       if (labels.length === 0) continue;
       const one = oneLabel(labels);

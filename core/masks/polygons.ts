@@ -79,12 +79,19 @@ export function signedArea(ring: Ring): number {
 }
 
 /**
+ * Crossings of edges with rows that the polygons of one picture may have. Outlines drawn by people have some ten in a row;
+ * a file can ask for its number of corners times the picture's height, which no memory holds.
+ */
+const maxCrossings = 20_000_000;
+
+/**
  * The mask of polygons with any corners: a pixel is foreground where its centre lies within an odd number of one
- * polygon's rings, or within another polygon. Throws `mask-invalid` for a ring of less than three corners or a corner that
- * is no finite number.
+ * polygon's rings, or within another polygon. Throws `mask-invalid` for a ring of less than three corners, a corner that
+ * is no finite number, and edges that go up and down more often than any outline does.
  */
 export function bitmapOfPolygons(polygons: readonly Polygon[], width: number, height: number): Bitmap {
   const bitmap = emptyBitmap(width, height);
+  let total = 0;
   for (const { outline, holes } of polygons) {
     const rings = [outline, ...holes];
     const wrong = rings.find((ring) => ring.length < 6 || ring.length % 2 !== 0 || !ring.every(Number.isFinite));
@@ -92,6 +99,13 @@ export function bitmapOfPolygons(polygons: readonly Polygon[], width: number, he
       throw new CoreError(
         "mask-invalid",
         `A polygon needs three corners at least, each with x and y: [${wrong.slice(0, 8).join()}].`,
+      );
+    }
+    total += countCrossings(rings, height);
+    if (total > maxCrossings) {
+      throw new CoreError(
+        "mask-invalid",
+        `The polygons cross the rows of the picture more than ${maxCrossings} times.`,
       );
     }
     crossingsByRow(rings, height).forEach((crossings, y) => {
@@ -106,6 +120,23 @@ export function bitmapOfPolygons(polygons: readonly Polygon[], width: number, he
   return bitmap;
 }
 
+/** The rows whose middle an edge crosses: from the first to before the last. */
+function rowsOfEdge(y0: number, y1: number, height: number): readonly [first: number, last: number] {
+  const first = Math.max(0, Math.ceil(Math.min(y0, y1) - 0.5));
+  return [first, Math.max(first, Math.min(height, Math.ceil(Math.max(y0, y1) - 0.5)))];
+}
+
+function countCrossings(rings: readonly Ring[], height: number): number {
+  let count = 0;
+  for (const ring of rings) {
+    for (let i = 1; i < ring.length; i += 2) {
+      const [first, last] = rowsOfEdge(ring[i] ?? 0, ring[(i + 2) % ring.length] ?? 0, height);
+      count += last - first;
+    }
+  }
+  return count;
+}
+
 /** Where the rings cross the middle of each row of pixels. */
 function crossingsByRow(rings: readonly Ring[], height: number): Map<number, number[]> {
   const rows = new Map<number, number[]>();
@@ -113,8 +144,7 @@ function crossingsByRow(rings: readonly Ring[], height: number): Map<number, num
     for (let i = 0; i < ring.length; i += 2) {
       const j = (i + 2) % ring.length;
       const [x0, y0, x1, y1] = [ring[i] ?? 0, ring[i + 1] ?? 0, ring[j] ?? 0, ring[j + 1] ?? 0];
-      const first = Math.max(0, Math.ceil(Math.min(y0, y1) - 0.5));
-      const last = Math.min(height, Math.ceil(Math.max(y0, y1) - 0.5));
+      const [first, last] = rowsOfEdge(y0, y1, height);
       for (let y = first; y < last; y++) {
         const crossing = x0 + ((y + 0.5 - y0) / (y1 - y0)) * (x1 - x0);
         const row = rows.get(y);

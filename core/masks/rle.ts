@@ -156,6 +156,8 @@ export function decompressRuns(text: string, width: number, height: number): Run
     if (counts.length > 2) value += counts[counts.length - 2] ?? 0;
     if (value < 0) throw invalid(`run ${counts.length} has ${value} pixels`);
     counts.push(value);
+    // Text can be longer than any mask of this size: more runs than pixels are not gathered.
+    if (counts.length > width * height + 1) throw invalid("it has more runs than pixels");
     [value, shift] = [0, 0];
   }
   if (shift !== 0) throw invalid("it ends in the middle of a number");

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { constants } from "node:fs";
 import { open, rename, rm, type FileHandle } from "node:fs/promises";
 import { CoreError } from "../util/errors.ts";
 
@@ -20,7 +21,8 @@ export interface OpenFile {
 export async function withFile<T>(path: string, use: (file: OpenFile) => Promise<T>): Promise<T> {
   let handle: FileHandle;
   try {
-    handle = await open(path, "r");
+    // Without O_NONBLOCK, a pipe would be waited for until somebody writes to it.
+    handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new CoreError("file-unreadable", `Cannot open ${path}: ${reason}.`, { cause });

@@ -308,8 +308,14 @@ describe("round trips", () => {
       for (const path of Object.keys(before)) expect(after[path]?.label, path).toBe(before[path]?.label);
     }
     const rows = parse<Record<string, string>>(readFileSync(join(at.folder, "csv", "labels.csv")), { columns: true });
+    // What a spreadsheet would take for a formula is written so that it does not.
+    const written = new Map([
+      ["=1+1", "'=1+1"],
+      ["-rf ...jpg", "./-rf ...jpg"],
+    ]);
+    const asWritten = (text: string): string => written.get(text) ?? text;
     expect(rows.map(({ path, label }) => [path, label])).toEqual(
-      awkward.map(({ path, label }) => [path, label?.at(-1) ?? ""]),
+      awkward.map(({ path, label }) => [asWritten(path), asWritten(label?.at(-1) ?? "")]),
     );
   });
 
