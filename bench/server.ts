@@ -7,29 +7,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WebSocket } from "ws";
 import { openService } from "../core/app.ts";
-import { replaceClustering } from "../core/library/clusters.ts";
-import { insertEmbeddings } from "../core/library/embeddings.ts";
-import { upsertImages } from "../core/library/image-changes.ts";
-import { createLabels } from "../core/library/label-changes.ts";
-import { replaceMap } from "../core/library/maps.ts";
-import { insertModel } from "../core/library/models.ts";
-import { openLibrary } from "../core/library/open.ts";
-import { ensureSource } from "../core/library/sources.ts";
-import { replaceSuggestions } from "../core/library/suggestions.ts";
-import { putThumbnails } from "../core/library/thumbnails.ts";
 import { decodeImages } from "../core/rpc/columns.ts";
 import { imagesRequest, mapPath, socketPath, thumbnailPath } from "../core/rpc/paths.ts";
 import type { ImageQuery } from "../core/rpc/schemas.ts";
 import { startServer } from "../core/server/http.ts";
 import { createRandom } from "../core/util/random.ts";
+import { makeLargeLibrary } from "./large-library.ts";
 
 const imageCount = Number(process.argv[2] ?? 100_000);
-const width = 384;
 const rounds = 5;
 const folder = mkdtempSync(join(tmpdir(), "dinoscope-server-"));
-const hashOf = (at: number): string => (at + 1).toString(16).padStart(8, "0").padEnd(64, "0");
 
-makeLibrary();
+await makeLargeLibrary(folder, { images: imageCount });
 const service = openService({ folder, holder: "bench", roots: [folder] });
 const server = await startServer(service);
 const token = new URL(server.startUrl).searchParams.get("token") ?? "";
@@ -121,87 +110,4 @@ function call(method: string, params: unknown): Promise<unknown> {
     socket.on("message", listen);
     socket.send(JSON.stringify({ id, method, params }));
   });
-}
-
-/** A library with everything that lists look at, written straight into its tables. */
-function makeLibrary(): void {
-  const library = openLibrary(folder, { mode: "write", holder: "bench" });
-  const { db } = library;
-  const random = createRandom(1);
-  const source = ensureSource(db, "/synthetic");
-  const all = Array.from({ length: imageCount }, (_, at) => at);
-  const ids = upsertImages(
-    db,
-    all.map((at) => ({
-      sourceId: source.id,
-      path: `shelf-${String(random.integer(1000)).padStart(4, "0")}/photo-${at}.jpg`,
-      byteSize: 1,
-      modifiedAt: random.integer(2 ** 31),
-      contentHash: hashOf(at),
-      format: "jpeg",
-      width: 640,
-      height: 480,
-      perceptualHash: "0000000000000000",
-      problem: null,
-    })),
-  );
-  const webp = Uint8Array.from({ length: 8000 }, () => random.integer(256));
-  putThumbnails(
-    library.thumbnails,
-    all.map((at) => ({ contentHash: hashOf(at), webp })),
-  );
-  const model = insertModel(db, {
-    name: "model",
-    kind: "vit",
-    file: "models/model.safetensors",
-    hash: hashOf(1),
-    architecture: null,
-    imageSize: 224,
-    width,
-    trained: true,
-    foreground: null,
-    provenance: { source: "random", format: "random", sourceHash: null, notes: {} },
-    createdAt: 1,
-  });
-  for (let start = 0; start < imageCount; start += 1000) {
-    const some = ids.slice(start, start + 1000);
-    insertEmbeddings(
-      db,
-      model.id,
-      some.map((imageId) => ({ imageId, vector: direction() })),
-    );
-  }
-  const { result: labels } = createLabels(
-    db,
-    all.slice(0, 200).map((at) => [`label ${at}`]),
-  );
-  const members = (at: number) => ids.filter((id) => id % 300 === at);
-  const suggested = ids.map((imageId) => {
-    const confidence = random.integer(1001) / 1000;
-    const label = labels[random.integer(labels.length)]?.id ?? 1;
-    const voters = Array.from({ length: 20 }, (_, i) => ({ imageId: ids[i] ?? 1, labelId: label, similarity: 0.5 }));
-    const limits = { confidenceLow: confidence / 2, confidenceHigh: (1 + confidence) / 2 };
-    return { imageId, labelId: label, share: 1, confidence, ...limits, abstained: confidence < 0.5, voters };
-  });
-  replaceSuggestions(db, model.id, suggested);
-  replaceClustering(
-    db,
-    { modelId: model.id, method: "k-means", settings: {}, createdAt: 1 },
-    all.slice(0, 300).map((at) => ({
-      centre: direction(),
-      members: members(at).map((imageId) => ({ imageId, similarity: random.integer(1000) / 1000, margin: 0 })),
-    })),
-  );
-  replaceMap(
-    db,
-    { modelId: model.id, settings: {}, createdAt: 1 },
-    ids.map((imageId) => ({ imageId, x: random.integer(1000), y: random.integer(1000), placed: false })),
-  );
-  library.close();
-
-  function direction(): Float32Array {
-    const vector = Float32Array.from({ length: width }, () => random.integer(2001) - 1000);
-    const length = Math.hypot(...vector);
-    return vector.map((value) => value / length);
-  }
 }

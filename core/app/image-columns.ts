@@ -128,20 +128,22 @@ export function createImageColumnStore(db: Reader, revisions: Revisions): ImageC
   );
   return {
     rows: theRows,
-    rowOf: (imageId) => {
-      const { ids } = theRows();
-      let [low, high] = [0, ids.length];
-      while (low < high) {
-        const middle = (low + high) >> 1;
-        if ((ids[middle] as number) < imageId) low = middle + 1;
-        else high = middle;
-      }
-      return ids[low] === imageId ? low : -1;
-    },
+    rowOf: (imageId) => rowIn(theRows().ids, imageId),
     labels: () => labels(null),
     masks: () => masks(null),
     ofModel: (modelId) => ({ embedded: embedded(modelId), ...openSuggestions(modelId), ...clusters(modelId) }),
   };
+}
+
+/** The place of an id among rising ones, or -1. */
+function rowIn(ids: Uint32Array, id: number): number {
+  let [low, high] = [0, ids.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ids[middle] as number) < id) low = middle + 1;
+    else high = middle;
+  }
+  return ids[low] === id ? low : -1;
 }
 
 function readRows(db: Reader): ImageRows {
@@ -151,8 +153,7 @@ function readRows(db: Reader): ImageRows {
     ids,
     (_, row) => (columns.missing[row] ? imageFlags.missing : 0) | (columns.problem[row] ? imageFlags.problem : 0),
   );
-  const places = new Map(Array.from(ids, (id, row) => [id, row]));
-  const byName = Uint32Array.from(imageIdsByName(db), (id) => places.get(id) ?? 0);
+  const byName = Uint32Array.from(imageIdsByName(db), (id) => Math.max(0, rowIn(ids, id)));
   const nameRanks = new Uint32Array(ids.length);
   byName.forEach((row, rank) => (nameRanks[row] = rank));
   return {

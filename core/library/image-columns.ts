@@ -1,4 +1,5 @@
 /** The whole library by columns, for lists of 100,000 images: only what lists show, never whole rows. */
+import { columns } from "./columns.ts";
 import { all } from "./database.ts";
 import type { Reader } from "./database.ts";
 
@@ -25,28 +26,6 @@ export const imageColumnStatements = {
 } as const;
 
 const sql = imageColumnStatements;
-
-/** Reads a query into columns of numbers; text in hex counts as a number, NULL as 0. */
-function columns<Name extends string>(
-  db: Reader,
-  statement: string,
-  parameters: readonly (number | string)[],
-  names: readonly Name[],
-): Record<Name, Float64Array> {
-  const rows = all(db, statement, parameters);
-  const result = Object.fromEntries(names.map((name) => [name, new Float64Array(rows.length)])) as Record<
-    Name,
-    Float64Array
-  >;
-  for (const name of names) {
-    const column = result[name];
-    rows.forEach((row, i) => {
-      const value = row[name];
-      column[i] = typeof value === "number" ? value : typeof value === "string" ? Number.parseInt(value, 16) || 0 : 0;
-    });
-  }
-  return result;
-}
 
 /** Every image in the order of ids. `version` is the first 32 bits of the content's hash, `aspect` 0 where not known. */
 export function imageColumns(

@@ -69,11 +69,27 @@ const mapLayout = {
   },
 } as const satisfies Layout;
 
+const healthLayout = {
+  // "DHLT"
+  magic: 0x544c4844,
+  columns: {
+    ids: "u32",
+    /** Places in `healthKinds`. */
+    health: "u8",
+  },
+} as const satisfies Layout;
+
+/** How well a model knows an image, by the labels of its nearest images (core/suggest/model-health.ts). */
+export const healthKinds = ["unknown", "agree", "divided", "against", "apart"] as const;
+
 /** The images of a query, in its order. */
 export type ImageColumns = ColumnsOf<typeof imageLayout>;
 
 /** The points of a map, in the order of ids. */
 export type MapColumns = ColumnsOf<typeof mapLayout>;
+
+/** The health of images that were compared with each other. */
+export type HealthColumns = ColumnsOf<typeof healthLayout>;
 
 const version = 1;
 const headerBytes = 20;
@@ -131,6 +147,14 @@ export const encodeMap = (columns: MapColumns, revision: number): Uint8Array => 
 
 /** Reads what `encodeMap` wrote, without a copy. Throws RangeError for anything else. */
 export const decodeMap = (buffer: ArrayBuffer): { columns: MapColumns; revision: number } => decode(mapLayout, buffer);
+
+/** The health of images as bytes. */
+export const encodeHealth = (columns: HealthColumns, revision: number): Uint8Array =>
+  encode(healthLayout, columns, revision);
+
+/** Reads what `encodeHealth` wrote, without a copy. Throws RangeError for anything else. */
+export const decodeHealth = (buffer: ArrayBuffer): { columns: HealthColumns; revision: number } =>
+  decode(healthLayout, buffer);
 
 /** Values of every patch of a picture, patch by patch in rows from the top left. */
 export interface PatchGrid {

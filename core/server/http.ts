@@ -123,6 +123,8 @@ export async function startServer(service: Service, options: ServeOptions = {}):
     socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
   };
   http.on("request", onRequest).on("upgrade", onUpgrade);
+  // After the caller has said where we listen: the page that comes then is met half way.
+  const preparing = setImmediate(() => service.prepare());
   return {
     port: actual,
     origin,
@@ -130,6 +132,7 @@ export async function startServer(service: Service, options: ServeOptions = {}):
     guestUrl: guestToken === null ? null : `${origin}/?token=${guestToken}`,
     cookieName: guard.cookieName,
     close: async () => {
+      clearImmediate(preparing);
       sockets.close();
       await new Promise<void>((resolve) => {
         http.close(() => resolve());

@@ -34,6 +34,8 @@ export function createRoutes(service: Service): Routes {
         return bytes.patches(id, lookOf(url));
       case "map":
         return bytes.map(id);
+      case "health":
+        return bytes.health(id);
       default:
         return null;
     }

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { createImageColumnStore } from "../../core/app/image-columns.ts";
 import { filteredRows, listImagesAsColumns, type ListMaterial } from "../../core/app/image-list.ts";
 import { createRevisions, type Revisions } from "../../core/app/revisions.ts";
@@ -300,4 +300,23 @@ test("the best rows are the first of all rows sorted", () => {
     const count = 1 + random.integer(30);
     expect(bestRows(scores, count, 0, except)).toEqual(sorted.slice(0, count));
   }
+});
+
+test("embeddings that nobody asked for in two minutes are read again when somebody does", () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const { library, modelId, material, truth } = bench(createRandom(5));
+  const similarities = createSimilarities(library.db, material.columns, createRevisions());
+  const [first = 0] = [...truth].flatMap(([id, { embedded }]) => (embedded ? [id] : []));
+  const row = material.columns.rowOf(first);
+  const vector = similarities.meanOf(modelId, [first]);
+  expect(similarities.to(modelId, vector)[row]).toBeCloseTo(1, 5);
+  // Written behind the revisions' back, so that only a new reading finds it.
+  insertEmbeddings(library.db, modelId, [{ imageId: first, vector: vector.map((value) => -value) }]);
+  vi.advanceTimersByTime(119_000);
+  expect(similarities.to(modelId, vector)[row]).toBeCloseTo(1, 5);
+  vi.advanceTimersByTime(119_000);
+  expect(similarities.to(modelId, vector)[row]).toBeCloseTo(1, 5);
+  vi.advanceTimersByTime(121_000);
+  expect(similarities.to(modelId, vector)[row]).toBeCloseTo(-1, 5);
 });

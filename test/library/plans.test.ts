@@ -125,18 +125,20 @@ const clusters: Record<Exclude<keyof typeof clusterStatements, `insert${string}`
   labels: "INDEX memberships_model_image (model_id=?)",
   suggested: "INDEX suggestions_model_image (model_id=? AND image_id=?)",
   deleteClustering: "INTEGER PRIMARY KEY",
-  deleteCluster: "INTEGER PRIMARY KEY",
+  forgetOperations: "INDEX operations_kind (kind=?)",
   known: "COVERING INDEX embeddings_model_image (model_id=? AND image_id=?)",
 };
 const maps: Record<Exclude<keyof typeof mapStatements, `insert${string}`>, string> = {
   map: "INTEGER PRIMARY KEY",
   countPoints: "COVERING INDEX map_points_model_image (model_id=?)",
   points: "INDEX map_points_model_image (model_id=?)",
+  columns: "INDEX map_points_model_image (model_id=?)",
   deleteMap: "INTEGER PRIMARY KEY",
   known: "COVERING INDEX embeddings_model_image (model_id=? AND image_id=?)",
 };
 const checkpoints: Record<Exclude<keyof typeof checkpointStatements, "put">, string> = {
   get: "INDEX checkpoints_part (model_id=? AND kind=? AND part=?)",
+  fingerprint: "INDEX checkpoints_part (model_id=? AND kind=? AND part=?)",
   deleteFrom: "INDEX checkpoints_part (model_id=? AND kind=? AND part>?)",
 };
 const operations: Record<Exclude<keyof typeof operationStatements, "insert" | "insertChange">, string> = {
@@ -173,6 +175,7 @@ const runs: Record<Exclude<keyof typeof runStatements, "insert">, string> = {
   list: "SCAN runs",
   ofModel: "INDEX runs_model (model_id=?)",
   resume: "INTEGER PRIMARY KEY",
+  setSettings: "INTEGER PRIMARY KEY",
   saved: "INTEGER PRIMARY KEY",
   finish: "INTEGER PRIMARY KEY",
   become: "INTEGER PRIMARY KEY",
@@ -206,6 +209,7 @@ const small: Record<string, string> = {
   [rejectionStatements.known]: "COVERING INDEX suggestion_rejections_pair (image_id=? AND label_id=?)",
   [jobStatements.latestOfKind]: "INDEX jobs_kind (kind=?)",
   [jobStatements.stopAbandoned]: "INDEX jobs_state (state=?)",
+  [jobStatements.paused]: "INDEX jobs_state (state=?)",
   [jobStatements.byId]: "INTEGER PRIMARY KEY",
   [jobStatements.parameters]: "INTEGER PRIMARY KEY",
   [sourceStatements.byFolder]: "INDEX sqlite_autoindex_sources_1 (folder=?)",
