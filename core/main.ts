@@ -34,6 +34,9 @@ async function start(line: string): Promise<void> {
   say({ type: "ready", port: server.port, cookie: server.cookieName });
 }
 
+/** Milliseconds in which it must have ended: whoever started it may be gone, and then nobody else would end it. */
+const endMs = 10_000;
+
 let started: Promise<void> | undefined;
 createInterface({ input: process.stdin })
   .on("line", (line) => {
@@ -49,6 +52,7 @@ createInterface({ input: process.stdin })
     });
   })
   .on("close", () => {
+    setTimeout(() => process.exit(1), endMs);
     void (async () => {
       await started;
       await stop?.();

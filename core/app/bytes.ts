@@ -2,16 +2,18 @@
 import { realpath } from "node:fs/promises";
 import { encodePng } from "../exports/png.ts";
 import { modelFile } from "../jobs/model-file.ts";
+import { storedGraph } from "../jobs/neighbour-graph.ts";
 import { attentionOf } from "../library/attention.ts";
 import { contentHashOf } from "../library/image-columns.ts";
-import { mapPoints } from "../library/maps.ts";
+import { mapColumns } from "../library/maps.ts";
 import { masksOfImages } from "../library/masks.ts";
 import { sourceById } from "../library/sources.ts";
 import { getThumbnail } from "../library/thumbnails.ts";
 import { nearestIndices } from "../masks/bitmap.ts";
 import { decodeRuns, decompressRuns, pickRuns } from "../masks/rle.ts";
-import { encodeGrid, encodeImages, encodeMap } from "../rpc/columns.ts";
+import { encodeGrid, encodeHealth, encodeImages, encodeMap, healthKinds, type HealthColumns } from "../rpc/columns.ts";
 import type { Mask } from "../rpc/records.ts";
+import { modelHealth } from "../suggest/model-health.ts";
 import { CoreError } from "../util/errors.ts";
 import { fileOf, knownImage } from "./handlers/images.ts";
 import { listImagesAsColumns, type CheckedImageQuery } from "./image-list.ts";
@@ -36,6 +38,7 @@ export interface Bytes {
   attention(imageId: number, look: { modelId: number; size: number }): Content;
   patches(imageId: number, look: { modelId: number; size: number }): Content;
   map(modelId: number): Content;
+  health(modelId: number): Content;
   images(query: CheckedImageQuery): Content;
 }
 
@@ -126,15 +129,21 @@ export function createBytes(office: Office, instance: string): Bytes {
       tag: revisionTag(`map-${modelId}`, office.revisions.of("map", "models", "images", "embeddings")),
       version: null,
       body: () => {
-        const points = mapPoints(db, modelOf(office, modelId).id);
+        const points = mapColumns(db, modelOf(office, modelId).id);
         const columns = {
-          ids: Uint32Array.from(points, ({ imageId }) => imageId),
-          x: Float32Array.from(points, ({ x }) => x),
-          y: Float32Array.from(points, ({ y }) => y),
-          placed: Uint8Array.from(points, ({ placed }) => (placed ? 1 : 0)),
+          ids: new Uint32Array(points.image_id),
+          x: new Float32Array(points.x),
+          y: new Float32Array(points.y),
+          placed: new Uint8Array(points.placed),
         };
         return encodeMap(columns, office.revisions.total);
       },
+    }),
+    health: (modelId) => ({
+      type: numbers,
+      tag: revisionTag(`health-${modelId}`, office.revisions.of("map", "clusters", "models", "images", "annotations")),
+      version: null,
+      body: () => encodeHealth(healthOf(office, modelOf(office, modelId).id), office.revisions.total),
     }),
     images: (query) => ({
       type: numbers,
@@ -144,6 +153,16 @@ export function createBytes(office: Office, instance: string): Bytes {
         encodeImages(listImagesAsColumns(office.list, query, modelIdOf(office, query.modelId)), office.revisions.total),
     }),
   };
+}
+
+/** How well a model knows the images that its graph of neighbours was made of. */
+function healthOf(office: Office, modelId: number): HealthColumns {
+  const graph = storedGraph(office.library.db, modelId);
+  if (graph === null) return { ids: new Uint32Array(), health: new Uint8Array() };
+  const ids = Uint32Array.from(graph.imageIds);
+  const { labelIds } = office.columns.labels();
+  const labels = ids.map((id) => labelIds[office.columns.rowOf(id)] ?? 0);
+  return { ids, health: Uint8Array.from(modelHealth(graph.table, labels), (kind) => healthKinds.indexOf(kind)) };
 }
 
 function absent(message: string): CoreError {

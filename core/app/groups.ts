@@ -13,6 +13,7 @@ import { findModel } from "../jobs/models.ts";
 import type { Watch, Workplace } from "../jobs/run.ts";
 import { showCluster, showClusters } from "../jobs/show-clusters.ts";
 import type { ClusterDetails, ClusterSummary, MapSummary, ShownCluster, ShownPoint } from "../rpc/api.ts";
+import type { Regrouping } from "../rpc/views.ts";
 import type { Desk, ModelChoice } from "./desk.ts";
 
 /** Looking at groups. */
@@ -30,8 +31,8 @@ export interface GroupViews {
 /** Grouping images, and changing groups. */
 export interface GroupChanges {
   makeClusters(choice: ModelChoice & Omit<ClusterOptions, "device">, watch?: Watch): Promise<ClusterSummary>;
-  splitCluster(id: number, options: SplitOptions): Promise<number[]>;
-  mergeClusters(ids: readonly number[]): number;
+  splitCluster(id: number, options: SplitOptions): Promise<Regrouping>;
+  mergeClusters(ids: readonly number[]): Regrouping;
   labelCluster(id: number, options: LabelClusterOptions): ReturnType<typeof labelCluster>;
   /** Makes a model's map, or places new images on it. */
   map(choice: ModelChoice & Omit<MapOptions, "device">, watch?: Watch): Promise<MapSummary>;

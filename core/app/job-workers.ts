@@ -18,7 +18,8 @@ export const changesOfJob: Readonly<Record<JobKind, readonly ChangeKind[]>> = {
   ingest: ["sources", "images", "embeddings", "suggestions", "masks"],
   embed: ["embeddings", "models"],
   suggest: ["suggestions"],
-  cluster: ["clusters"],
+  // What was split and merged before is no longer in the history.
+  cluster: ["clusters", "history"],
   map: ["map"],
   masks: ["masks"],
   check: ["findings"],

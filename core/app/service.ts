@@ -22,9 +22,9 @@ import { modelHandlers } from "./handlers/models.ts";
 import { runHandlers } from "./handlers/runs.ts";
 import { workHandlers } from "./handlers/work.ts";
 import { createImageColumnStore } from "./image-columns.ts";
-import { createJobQueue } from "./job-queue.ts";
+import { createJobQueue, type JobMoment } from "./job-queue.ts";
 import { changesOfJob, createJobWorkers } from "./job-workers.ts";
-import { deviceOf, modelOf, type Caller, type Office } from "./office.ts";
+import { deviceOf, modelIdOf, modelOf, type Caller, type Office } from "./office.ts";
 import { createQueries } from "./queries.ts";
 import { createRevisions } from "./revisions.ts";
 import { createRoots } from "./roots.ts";
@@ -35,6 +35,8 @@ export interface Service {
   /** Calls a method of the contract with parameters as they came. Throws `method-unknown`, `params-invalid`, `guest-refused`. */
   call(method: string, parameters: unknown, caller: Caller): Promise<unknown>;
   readonly bytes: Bytes;
+  /** Reads the columns of the list that every page opens with, which takes half a second with 100,000 images. */
+  prepare(): void;
   /** A list of images, from the JSON text of a query. Throws `params-invalid`. */
   images(queryText: string): Content;
   /** Takes a picture to search by; returns the query's id. */
@@ -83,7 +85,7 @@ export function createService(
     if (kinds.includes("history")) emit({ event: "history", data: historyState({ library }) });
   };
   let toldAt = 0;
-  const follow = (view: JobView, moment: "queued" | "progress" | "ended"): void => {
+  const follow = (view: JobView, moment: JobMoment): void => {
     emit({ event: "job", data: view });
     const { kind } = view.job;
     if (moment === "ended") {
@@ -147,6 +149,16 @@ export function createService(
       // The table has one handler for each method, with just these parameters.
       const handler = handlers[method] as (parameters: unknown, caller: Caller) => unknown;
       return await handler(checked(contract[method].parameters, parameters), caller);
+    },
+    prepare: () => {
+      try {
+        columns.rows();
+        columns.labels();
+        columns.masks();
+        columns.ofModel(modelIdOf(office));
+      } catch {
+        // Whoever asks for them meets the same problem, and is told of it.
+      }
     },
     images: (queryText) => bytes.images(checked(imageQuery, parsedJson(queryText))),
     addQuery: (picture, modelId) => queries.add(picture, modelOf(office, modelId), deviceOf(office)),

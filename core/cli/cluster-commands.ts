@@ -110,7 +110,7 @@ export function addClusterCommands(program: Command): void {
     .action((id: number, { parts }: { parts: number }, command: Command) =>
       run(command, async ({ app, output }) => {
         const { seed, device } = command.optsWithGlobals<ClusterFlags>();
-        const ids = await app().splitCluster(id, { parts, seed, device });
+        const { clusterIds: ids } = await app().splitCluster(id, { parts, seed, device });
         output.data("clusters", { ids });
         output.line(`Cluster ${id} is now ${ids.join(", ")}.`);
       }),
@@ -122,9 +122,9 @@ export function addClusterCommands(program: Command): void {
     .addHelpText("after", "\nExample:\n  dinoscope cluster merge 17 21")
     .action((texts: readonly string[], _flags: object, command: Command) =>
       run(command, ({ app, output }) => {
-        const id = app().mergeClusters(texts.map(clusterNumberOf));
-        output.data("clusters", { ids: [id] });
-        output.line(`Clusters ${texts.join(", ")} are now cluster ${id}.`);
+        const { clusterIds: ids } = app().mergeClusters(texts.map(clusterNumberOf));
+        output.data("clusters", { ids });
+        output.line(`Clusters ${texts.join(", ")} are now cluster ${ids.join()}.`);
         return Promise.resolve();
       }),
     );

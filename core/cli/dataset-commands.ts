@@ -43,8 +43,7 @@ export function addDatasetCommands(program: Command): void {
     .addHelpText(
       "after",
       `\nFormats:\n${formats.map(([name, { summary }]) => `  ${name.padEnd(widest)}  ${summary}`).join("\n")}\n
-Text is written as it is. A label that starts with =, +, - or @ may be taken for a formula when a CSV file is
-opened in a spreadsheet: import its columns as text there.
+In CSV, a name that a spreadsheet would take for a formula has an apostrophe before it; label_path has it as it is.
 
 Example:
   dinoscope export coco shelf-coco --split 80,10,10 --seed 7`,

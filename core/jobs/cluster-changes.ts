@@ -1,7 +1,7 @@
 /** What the user does to a cluster: split it, merge it with others, label its images. */
 import type { WantedDevice } from "../engine/protocol.ts";
 import { annotationsOfImages, assign } from "../library/annotations.ts";
-import { clusterById, listClusters, members, replaceClusters } from "../library/clusters.ts";
+import { clusterById, listClusters, members, regroupClusters, type ClusterOperationKind } from "../library/clusters.ts";
 import { readEmbeddings, type EmbeddingMatrix } from "../library/embeddings.ts";
 import type { Reader } from "../library/database.ts";
 import { cleanLabelName, ensureLabels } from "../library/label-changes.ts";
@@ -9,6 +9,7 @@ import { listLabels } from "../library/labels.ts";
 import type { Library } from "../library/open.ts";
 import { recordOperation } from "../library/operations.ts";
 import type { Operation } from "../rpc/records.ts";
+import type { Regrouping } from "../rpc/views.ts";
 import { sphericalKMeans } from "../suggest/kmeans.ts";
 import { CoreError } from "../util/errors.ts";
 import { centresOf } from "./cluster.ts";
@@ -20,6 +21,9 @@ import type { Workplace } from "./run.ts";
 /** Starts for the split of one cluster: it is small, so that they cost little. */
 const splitRestarts = 5;
 
+/** Clusters that the history names one by one. */
+const mostNamed = 4;
+
 /** SQLite's LIMIT for all of them. */
 const noLimit = -1;
 
@@ -30,28 +34,29 @@ export interface SplitOptions {
 }
 
 /**
- * Splits a cluster by k-means on its members; `merge` undoes it. Returns the new clusters' ids. Margins of other
- * clusters' members stay as they were. Throws `cluster-unknown`, or `option-invalid` for more parts than members.
+ * Splits a cluster by k-means on its members, as one undoable act. Margins of other clusters' members stay as they were.
+ * Throws `cluster-unknown`, or `option-invalid` for more parts than members.
  */
 export async function splitCluster(
   { library, engine }: Workplace,
   id: number,
   { parts, seed, device }: SplitOptions,
-): Promise<number[]> {
+): Promise<Regrouping> {
   const { modelId } = clusterById(library.db, id);
   const embeddings = embeddingsOf(library, modelId, [id]);
   const bank = await loadBank(engine, embeddings, device);
   try {
     const options = { count: parts, restarts: splitRestarts, seed };
     const { nearest, centres } = await sphericalKMeans(kMeansRows(bank, embeddings), options);
-    return store(library, modelId, [id], embeddings, { labels: nearest, centres });
+    const summary = `Split cluster ${id} (${imagesOf(embeddings)}) ${parts === 2 ? "in two" : `into ${parts}`}`;
+    return store(library, modelId, [id], embeddings, { labels: nearest, centres }, { kind: "split-cluster", summary });
   } finally {
     await bank.drop().catch(() => {});
   }
 }
 
-/** Makes one cluster of several of the same model; returns its id. Throws `cluster-unknown`, `option-invalid`. */
-export function mergeClusters(library: Library, ids: readonly number[]): number {
+/** Makes one cluster of several of the same model, as one undoable act. Throws `cluster-unknown`, `option-invalid`. */
+export function mergeClusters(library: Library, ids: readonly number[]): Regrouping {
   const merged = [...new Set(ids)];
   const [modelId, ...otherModels] = new Set(merged.map((id) => clusterById(library.db, id).modelId));
   if (modelId === undefined || merged.length < 2 || otherModels.length > 0) {
@@ -59,16 +64,18 @@ export function mergeClusters(library: Library, ids: readonly number[]): number 
   }
   const embeddings = embeddingsOf(library, modelId, merged);
   const labels = new Int32Array(embeddings.imageIds.length);
-  const [id = 0] = store(library, modelId, merged, embeddings, { labels, centres: centresOf(embeddings, labels) });
-  return id;
+  const which = merged.length > mostNamed ? `${merged.length} clusters` : `clusters ${listed(merged)}`;
+  const summary = `Merged ${which} (${imagesOf(embeddings)})`;
+  const grouping = { labels, centres: centresOf(embeddings, labels) };
+  return store(library, modelId, merged, embeddings, grouping, { kind: "merge-clusters", summary });
 }
 
 /**
  * Makes several clusters of one: one of the images of each group, and one more of the members that no group names, if
- * there are any. Returns their ids, in that order. Throws `cluster-unknown`, or `option-invalid` for an image that is no
+ * there are any, in that order; one undoable act. Throws `cluster-unknown`, or `option-invalid` for an image that is no
  * member or is in two groups.
  */
-export function divideCluster(library: Library, id: number, groups: readonly (readonly number[])[]): number[] {
+export function divideCluster(library: Library, id: number, groups: readonly (readonly number[])[]): Regrouping {
   const { modelId } = clusterById(library.db, id);
   const embeddings = embeddingsOf(library, modelId, [id]);
   const groupOf = new Map(groups.flatMap((imageIds, group) => imageIds.map((imageId) => [imageId, group] as const)));
@@ -77,7 +84,21 @@ export function divideCluster(library: Library, id: number, groups: readonly (re
   if (named !== groups.reduce((sum, imageIds) => sum + imageIds.length, 0)) {
     throw new CoreError("option-invalid", "The groups of a cluster name its members, each once.");
   }
-  return store(library, modelId, [id], embeddings, { labels, centres: centresOf(embeddings, labels) });
+  const summary =
+    groups.length === 1
+      ? `Took ${named} ${named === 1 ? "image" : "images"} out of cluster ${id}`
+      : `Divided cluster ${id} (${imagesOf(embeddings)})`;
+  const grouping = { labels, centres: centresOf(embeddings, labels) };
+  return store(library, modelId, [id], embeddings, grouping, { kind: "divide-cluster", summary });
+}
+
+function imagesOf({ imageIds: { length } }: EmbeddingMatrix): string {
+  return `${length} ${length === 1 ? "image" : "images"}`;
+}
+
+/** `3 and 5`, `3, 5 and 7` */
+function listed(ids: readonly number[]): string {
+  return `${ids.slice(0, -1).join(", ")} and ${ids.at(-1) ?? ""}`;
 }
 
 function embeddingsOf({ db }: Library, modelId: number, clusterIds: readonly number[]): EmbeddingMatrix {
@@ -91,14 +112,16 @@ function store(
   oldIds: readonly number[],
   embeddings: EmbeddingMatrix,
   grouping: Parameters<typeof regroup>[1],
-): number[] {
+  step: { readonly kind: ClusterOperationKind; readonly summary: string },
+): Regrouping {
   const others = listClusters(db, modelId).filter(({ id }) => !oldIds.includes(id));
   const clusters = regroup(
     embeddings,
     grouping,
     others.map(({ centre }) => centre),
   );
-  return replaceClusters(db, modelId, oldIds, clusters);
+  const recorded = recordOperation(db, step, (change) => regroupClusters(change, modelId, oldIds, clusters));
+  return { operation: recorded.operation, clusterIds: recorded.result };
 }
 
 export interface LabelClusterOptions {

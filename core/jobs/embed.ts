@@ -41,7 +41,7 @@ async function embedSteps<Item extends ToEmbed, Value>(
   device: string,
   { total, skipped, batches, ask, store, foreground }: EmbeddingSteps<Item, Value>,
 ): Promise<Pick<EmbedSummary, "embedded" | "failed" | "skipped" | "foreground">> {
-  const report = job.phase(`embedding on ${device}`, total);
+  const report = job.restPhase(`embedding on ${device}`, total);
   report(0);
   const pathOf = filePaths(library.db);
   const failed: { path: string; reason: string }[] = [];

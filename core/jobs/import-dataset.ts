@@ -6,11 +6,14 @@ import { correctMasks, masksOfImages, type CorrectedMask } from "../library/mask
 import { findImageByPath, type PathMatch } from "../library/image-paths.ts";
 import { compressRuns } from "../masks/rle.ts";
 import type { ImportSummary } from "../rpc/api.ts";
-import { createReport, importLabels, labelImages, nameProblem, type Labelled } from "./label-images.ts";
+import { createReport, createRows, importLabels, labelImages, nameProblem } from "./label-images.ts";
 import { runJob, type Watch, type Workplace } from "./run.ts";
 
 /** What `importDataset` takes: data sets, and labels files. */
 export type ImportFormat = DatasetFormat | "csv" | "jsonl";
+
+/** Milliseconds of work between turns for others. */
+const turnMs = 50;
 
 /** The names, labels files first. */
 export const importFormats: readonly ImportFormat[] = ["csv", "jsonl", ...datasetFormats];
@@ -58,12 +61,17 @@ export async function importDataset(
     } else {
       rows = datasetReaders[format](folder, { sizeOf });
     }
-    const labels: Labelled[] = [];
+    const labels = createRows();
     const masks = new Map<number, CorrectedMask>();
     const report = createReport();
     const progress = job.phase("reading", 0);
-    let done = 0;
+    let [done, turn] = [0, performance.now()];
     for await (const row of rows) {
+      // A file that was read gives its rows without a pause: others who ask the core, and whoever stops this, get a turn.
+      if (performance.now() - turn > turnMs) {
+        await new Promise((resolve) => setImmediate(resolve));
+        turn = performance.now();
+      }
       job.signal.throwIfAborted();
       progress(++done);
       if (row.kind === "problem") {
@@ -82,7 +90,7 @@ export async function importDataset(
         report.add(row.line, shown, problem);
       } else {
         const imageId = match.image.id;
-        if (row.label !== null) labels.push({ imageId, path: row.label });
+        if (row.label !== null) labels.add({ imageId, path: row.label });
         if (row.mask !== null) {
           const { width, height } = row.mask;
           masks.set(imageId, { imageId, width, height, runs: compressRuns(row.mask) });
@@ -92,7 +100,7 @@ export async function importDataset(
     const before = masksOfImages(db, [...masks.keys()]);
     const changed = [...masks.values()].filter(({ imageId, runs }) => before.get(imageId)?.runs !== runs);
     const images = `${changed.length} ${changed.length === 1 ? "image" : "images"}`;
-    const labelled = labelImages(workplace.library, labels, "import-dataset");
+    const labelled = labelImages(workplace.library, labels.list(), "import-dataset", labels.count());
     const maskOperation = correctMasks(db, changed, {
       kind: "import-masks",
       summary: `Put masks of a data set on ${images}`,

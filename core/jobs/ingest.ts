@@ -118,7 +118,7 @@ function createReader(
   fileOf: (item: Item) => ScannedFile,
   take: (pictures: readonly { picture: NewImage; item: Item }[]) => void | Promise<void>,
 ) => Promise<void> {
-  const report = job.phase("reading pictures", total);
+  const report = job.restPhase("reading pictures", total);
   let done = 0;
   report(0);
   return (items, fileOf, take) =>

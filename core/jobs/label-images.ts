@@ -19,6 +19,29 @@ export interface Labelled {
   readonly path: readonly string[];
 }
 
+/** The labels that a file gives. The last one for an image counts, so a file of any length needs no more room. */
+export interface LabelledRows {
+  add(row: Labelled): void;
+  /** One for each image. */
+  list(): readonly Labelled[];
+  /** Rows that were added. */
+  count(): number;
+}
+
+/** Rows to be gathered. */
+export function createRows(): LabelledRows {
+  const byImage = new Map<number, Labelled>();
+  let count = 0;
+  return {
+    add: (row) => {
+      byImage.set(row.imageId, row);
+      count++;
+    },
+    list: () => [...byImage.values()],
+    count: () => count,
+  };
+}
+
 /** What was left out, and why. Folder names stand on no line: theirs is 0. */
 export function createReport(): {
   add: (line: number, path: string, reason: string) => void;
@@ -40,7 +63,7 @@ export function createReport(): {
  * one undoable operation. Labels that the images had are replaced. Rows that name no image, or several, are reported.
  */
 export async function importLabels(library: Library, file: string, signal?: AbortSignal): Promise<LabelsSummary> {
-  const rows: Labelled[] = [];
+  const rows = createRows();
   const report = createReport();
   for await (const row of readLabelsFile(file)) {
     signal?.throwIfAborted();
@@ -59,10 +82,10 @@ export async function importLabels(library: Library, file: string, signal?: Abor
     } else if (problem !== null) {
       report.add(row.line, row.path, problem);
     } else {
-      rows.push({ imageId: match.image.id, path });
+      rows.add({ imageId: match.image.id, path });
     }
   }
-  return { ...labelImages(library, rows, "import-labels"), ...report.result() };
+  return { ...labelImages(library, rows.list(), "import-labels", rows.count()), ...report.result() };
 }
 
 /**
@@ -99,17 +122,22 @@ export function nameProblem(names: readonly string[]): string | null {
   }
 }
 
-/** Puts labels on images as one operation; the last row for an image counts. Images that have just that are skipped. */
+/**
+ * Puts labels on images as one operation; each image is there once. Images that have just that label are skipped,
+ * and counted as unchanged with the rows that others for the same image replaced: `given` is the number of all.
+ */
 export function labelImages(
   library: Library,
   rows: readonly Labelled[],
   kind: "import-labels" | "label-from-folders" | "import-dataset",
+  given = rows.length,
 ): Pick<LabelsSummary, "operation" | "labelled" | "unchanged"> {
-  // The last row for an image counts, as if they had been imported one after the other.
-  const byImage = new Map(rows.map((row) => [row.imageId, row]));
-  const before = annotationsOfImages(library.db, [...byImage.keys()]);
+  const before = annotationsOfImages(
+    library.db,
+    rows.map(({ imageId }) => imageId),
+  );
   const pathOf = labelPaths(library);
-  const changed = [...byImage.values()].filter(({ imageId, path }) => {
+  const changed = rows.filter(({ imageId, path }) => {
     const labelId = before.get(imageId)?.labelId;
     return labelId === undefined || pathOf(labelId) !== JSON.stringify(path.map(cleanLabelName));
   });
@@ -130,7 +158,7 @@ export function labelImages(
     });
     assign(change, assignments);
   });
-  return { operation, labelled: changed.length, unchanged: rows.length - changed.length };
+  return { operation, labelled: changed.length, unchanged: given - changed.length };
 }
 
 /** The names of a label from the top of the tree down, as JSON. */

@@ -10,7 +10,7 @@ import type { MaskImportSummary } from "../rpc/api.ts";
 import type { Image } from "../rpc/records.ts";
 import { CoreError, errorRecord } from "../util/errors.ts";
 import { slices } from "./pipeline.ts";
-import type { Watch, Workplace } from "./run.ts";
+import { runJob, type Watch, type Workplace } from "./run.ts";
 
 /** A picture with the mask that lies beside it in another folder. */
 export interface MaskFile {
@@ -126,40 +126,34 @@ export function filePaths(db: Reader): (image: Image) => string {
 }
 
 /** Takes in masks that were drawn elsewhere, one PNG for each picture, as one step that can be undone. */
-export async function importMasks(
-  { library, engine }: Workplace,
-  folder: string,
-  { signal, onProgress }: Watch = {},
-): Promise<MaskImportSummary> {
+export async function importMasks(workplace: Workplace, folder: string, watch: Watch = {}): Promise<MaskImportSummary> {
+  const { library, engine } = workplace;
   const { db } = library;
-  const { found, unmatched } = await findMaskFiles(db, folder);
-  const masks: { imageId: number; width: number; height: number; runs: string }[] = [];
-  for await (const read of readMaskFiles(engine, found, (problem) => unmatched.push(problem), signal)) {
-    masks.push(
-      ...read.map(({ image, runs, text }) => ({
-        imageId: image.id,
-        width: runs.width,
-        height: runs.height,
-        runs: text,
-      })),
+  return runJob(workplace, "import", { format: "masks-folder", path: folder }, watch, async (job) => {
+    const { found, unmatched } = await findMaskFiles(db, folder);
+    const report = job.phase("reading masks", found.length);
+    const masks: { imageId: number; width: number; height: number; runs: string }[] = [];
+    for await (const read of readMaskFiles(engine, found, (problem) => unmatched.push(problem), job.signal)) {
+      masks.push(
+        ...read.map(({ image, runs, text }) => ({
+          imageId: image.id,
+          width: runs.width,
+          height: runs.height,
+          runs: text,
+        })),
+      );
+      report(masks.length);
+    }
+    const before = masksOfImages(
+      db,
+      masks.map(({ imageId }) => imageId),
     );
-    onProgress?.({
-      phase: "reading masks",
-      done: masks.length,
-      total: found.length,
-      perSecond: null,
-      remainingMs: null,
+    const fresh = masks.filter(({ imageId, runs }) => {
+      const known = before.get(imageId);
+      return known?.edited !== true || known.runs !== runs;
     });
-  }
-  const before = masksOfImages(
-    db,
-    masks.map(({ imageId }) => imageId),
-  );
-  const fresh = masks.filter(({ imageId, runs }) => {
-    const known = before.get(imageId);
-    return known?.edited !== true || known.runs !== runs;
+    const summary = fresh.length === 1 ? "Took in the mask of 1 image" : `Took in the masks of ${fresh.length} images`;
+    const operation = correctMasks(db, fresh, { kind: "import-masks", summary });
+    return { operation, imported: fresh.length, unchanged: masks.length - fresh.length, unmatched };
   });
-  const summary = fresh.length === 1 ? "Took in the mask of 1 image" : `Took in the masks of ${fresh.length} images`;
-  const operation = correctMasks(db, fresh, { kind: "import-masks", summary });
-  return { operation, imported: fresh.length, unchanged: masks.length - fresh.length, unmatched };
 }

@@ -45,7 +45,7 @@ export async function maskImages(
     const { recipe, head } = await settleRecipe(workplace, model, options, job);
     const total = countImagesWithoutMask(db, model.hash, recipe);
     const skipped = countImages(db).ready - total;
-    const report = job.phase(`making masks on ${chosen.device}`, total);
+    const report = job.restPhase(`making masks on ${chosen.device}`, total);
     report(0);
     const pathOf = filePaths(db);
     const failed: { path: string; reason: string }[] = [];

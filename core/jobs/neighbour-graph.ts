@@ -1,5 +1,12 @@
 import { createHash } from "node:crypto";
-import { deleteCheckpoints, getCheckpoint, putCheckpoint, type CheckpointKey } from "../library/checkpoints.ts";
+import {
+  checkpointFingerprint,
+  deleteCheckpoints,
+  getCheckpoint,
+  putCheckpoint,
+  type CheckpointKey,
+} from "../library/checkpoints.ts";
+import type { Reader } from "../library/database.ts";
 import type { EmbeddingMatrix } from "../library/embeddings.ts";
 import type { Library } from "../library/open.ts";
 import type { NeighbourTable } from "../suggest/nearest.ts";
@@ -52,7 +59,40 @@ export async function neighbourGraph(
     report(end);
   }
   deleteCheckpoints(db, modelId, "neighbours", Math.ceil(rows / partRows));
+  const ids = new Uint8Array(Float64Array.from(embeddings.imageIds).buffer);
+  putCheckpoint(db, { ...key, kind: "neighbour-images" }, 0, ids);
   return table;
+}
+
+/** A graph of neighbours with the images that its rows stand for. */
+export interface StoredGraph {
+  readonly imageIds: Float64Array;
+  readonly table: NeighbourTable;
+}
+
+/**
+ * The graph that the last clustering or map of a model was made from, without a look at the embeddings: images that came
+ * later are not in it. Null where there is none, or only part of one.
+ */
+export function storedGraph(db: Reader, modelId: number): StoredGraph | null {
+  const fingerprint = checkpointFingerprint(db, modelId, "neighbour-images");
+  if (fingerprint === null) return null;
+  const ids = getCheckpoint(db, { modelId, kind: "neighbour-images", fingerprint }, 0);
+  if (ids === null || ids.length % 8 !== 0) return null;
+  const imageIds = new Float64Array(ids.slice().buffer);
+  const rows = imageIds.length;
+  const count = Math.min(graphNeighbours, rows - 1);
+  const table = { count, indices: new Int32Array(rows * count), similarities: new Float64Array(rows * count) };
+  for (let part = 0; part * partRows < rows; part++) {
+    const start = part * partRows;
+    const end = Math.min(start + partRows, rows);
+    const stored = getCheckpoint(db, { modelId, kind: "neighbours", fingerprint }, part);
+    const page = stored === null ? null : unpack(stored, count, (end - start) * count);
+    if (page === null) return null;
+    table.indices.set(page.indices, start * count);
+    table.similarities.set(page.similarities, start * count);
+  }
+  return { imageIds, table };
 }
 
 /** The `count` nearest of a table that has more. */

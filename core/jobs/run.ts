@@ -1,5 +1,6 @@
-import { createJob, finishJob, reportJob, startJob } from "../library/jobs.ts";
+import { createJob, finishJob, pauseJob, reportJob, startJob } from "../library/jobs.ts";
 import type { Library } from "../library/open.ts";
+import type { Progress } from "../rpc/api.ts";
 import type { Job, JobKind } from "../rpc/records.ts";
 import { errorRecord } from "../util/errors.ts";
 import type { Engine } from "../engine/supervisor.ts";
@@ -14,8 +15,10 @@ export interface Workplace {
 /** How whoever starts a job follows and stops it. */
 export interface Watch {
   readonly signal?: AbortSignal | undefined;
+  /** Whether a stop is only a pause; asked once the job has stopped. */
+  readonly isPause?: (() => boolean) | undefined;
   readonly onProgress?: ProgressListener | undefined;
-  /** The row of a job that waits, was stopped or failed, to run as; without it a new one is made. */
+  /** The row of a job that waits, was halted or failed, to run as; without it a new one is made. */
   readonly jobId?: number | undefined;
 }
 
@@ -24,15 +27,19 @@ export interface RunningJob {
   /** Aborted when the job should stop. */
   readonly signal: AbortSignal;
   /** Starts a phase; call the result with the count done so far, the total once it is known, and more about it. */
-  phase(name: string, total: number): (done: number, total?: number, detail?: string) => void;
+  phase(name: string, total: number): Report;
+  /** A phase over what is left to do: what the job did of it before it was halted is counted as done. */
+  restPhase(name: string, left: number): Report;
 }
+
+export type Report = (done: number, total?: number, detail?: string) => void;
 
 /** Progress is written to the library no more often than this, beside every change of phase. */
 const heartbeatMs = 500;
 
 /**
  * Runs `work` as a job that the library knows of: its progress and its end are stored, so that a later start can say
- * what happened. A stop (the signal) ends it as `stopped`, an error as `failed`; both are thrown on.
+ * what happened. A stop (the signal) leaves it `stopped` or `paused`, an error `failed`; both are thrown on.
  */
 export async function runJob<Result>(
   { library }: Workplace,
@@ -45,18 +52,25 @@ export async function runJob<Result>(
   const job = startJob(db, watch.jobId ?? createJob(db, kind, parameters).id);
   const signal = watch.signal ?? new AbortController().signal;
   let last = 0;
+  let progress: Progress | null = null;
+  const phase = (name: string, expected: number): Report => {
+    const meter = createMeter(name);
+    last = 0;
+    return (done, total = expected, detail) => {
+      progress = { ...meter(done, total), ...(detail === undefined ? {} : { detail }) };
+      watch.onProgress?.(progress);
+      if (Date.now() - last < heartbeatMs) return;
+      last = Date.now();
+      reportJob(db, job.id, progress);
+    };
+  };
   const running: RunningJob = {
     signal,
-    phase: (name, expected) => {
-      const meter = createMeter(name);
-      last = 0;
-      return (done, total = expected, detail) => {
-        const progress = { ...meter(done, total), ...(detail === undefined ? {} : { detail }) };
-        watch.onProgress?.(progress);
-        if (Date.now() - last < heartbeatMs) return;
-        last = Date.now();
-        reportJob(db, job.id, progress);
-      };
+    phase,
+    restPhase: (name, left) => {
+      const before = job.phase === name ? Math.max(0, job.total - left) : 0;
+      const report = phase(name, before + left);
+      return (done, total = left, detail) => report(before + done, before + total, detail);
     },
   };
   try {
@@ -67,7 +81,10 @@ export async function runJob<Result>(
   } catch (error) {
     const problem = errorRecord(error);
     try {
-      finishJob(db, job.id, signal.aborted ? { state: "stopped" } : { state: "failed", problem });
+      if (progress !== null) reportJob(db, job.id, progress);
+      if (!signal.aborted) finishJob(db, job.id, { state: "failed", problem });
+      else if (watch.isPause?.() === true) pauseJob(db, job.id);
+      else finishJob(db, job.id, { state: "stopped" });
     } catch {
       // The library itself failed (a full disk): the first error says more, and opening stops abandoned jobs.
     }

@@ -2,7 +2,9 @@ import type { Cluster, Clustering, Membership } from "../rpc/records.ts";
 import { CoreError } from "../util/errors.ts";
 import { all, forEachRow, get, run, transaction } from "./database.ts";
 import type { Reader, Row, Writer } from "./database.ts";
+import type { Change } from "./operations.ts";
 import { blob, corruptRow, count, integer, isObject, json, oneOf, real } from "./rows.ts";
+import type { MembershipRow } from "./undoable.ts";
 import { bytesOf, float32Of, isFiniteVector } from "./vectors.ts";
 
 export const clusterStatements = {
@@ -29,7 +31,10 @@ export const clusterStatements = {
   deleteClustering: "DELETE FROM clusterings WHERE model_id = ?",
   insertClustering: "INSERT INTO clusterings (model_id, method, settings, created_at) VALUES (?, ?, ?, ?)",
   insertCluster: "INSERT INTO clusters (model_id, centre) VALUES (?, ?)",
-  deleteCluster: "DELETE FROM clusters WHERE id = ?",
+  /** Splits and merges of a clustering that goes: nobody can take them back. Damaged lines of the log are left alone. */
+  forgetOperations: `DELETE FROM operations WHERE kind IN ('split-cluster', 'merge-clusters', 'divide-cluster')
+    AND EXISTS (SELECT 1 FROM operation_changes WHERE operation_id = operations.id AND table_name = 'clusters'
+      AND CASE WHEN json_valid(ifnull(after, before)) THEN json_extract(ifnull(after, before), '$[1]') END = ?)`,
   insertMembership: `INSERT INTO memberships (model_id, image_id, cluster_id, similarity, margin)
     VALUES (?, ?, ?, ?, ?)`,
   known: "SELECT 1 FROM embeddings WHERE model_id = ? AND image_id = ?",
@@ -37,6 +42,9 @@ export const clusterStatements = {
 
 const sql = clusterStatements;
 const method = oneOf<Clustering["method"]>(["k-means", "hdbscan"]);
+
+/** SQLite's LIMIT for all of them. */
+const noLimit = -1;
 
 /** A cluster to store: its centre of length 1, and its members. */
 export interface NewCluster {
@@ -134,30 +142,73 @@ export function countLabels(db: Reader, modelId: number, which: "labels" | "sugg
   return counts;
 }
 
-/** Puts a clustering in the place of the model's earlier one, all or nothing. Returns the new clusters' ids, in order. */
+/** Kinds of operations that make clusters of others. */
+export const clusterOperationKinds = ["split-cluster", "merge-clusters", "divide-cluster"] as const;
+export type ClusterOperationKind = (typeof clusterOperationKinds)[number];
+
+/**
+ * Takes the operations on a model's clusters out of the log: called where those clusters are about to go, since an operation
+ * that cannot be undone would stand before all earlier ones.
+ */
+export function forgetClusterOperations(db: Writer, modelId: number): void {
+  run(db, sql.forgetOperations, [modelId]);
+}
+
+/**
+ * Puts a clustering in the place of the model's earlier one, all or nothing; what was split and merged in that one is no
+ * longer in the history. Returns the new clusters' ids, in order.
+ */
 export function replaceClustering(
   db: Writer,
   { modelId, method: name, settings, createdAt }: Clustering,
   clusters: readonly NewCluster[],
 ): number[] {
   return transaction(db, () => {
+    forgetClusterOperations(db, modelId);
     run(db, sql.deleteClustering, [modelId]);
     run(db, sql.insertClustering, [modelId, name, JSON.stringify(settings), createdAt]);
     return clusters.map((cluster) => insertCluster(db, modelId, cluster));
   });
 }
 
-/** Puts clusters in the place of others of the same model: a split or a merge. Returns the new ids, in order. */
-export function replaceClusters(
-  db: Writer,
+/**
+ * Puts clusters in the place of others of the same model, as part of an operation: a split or a merge. Members whose
+ * embedding has gone since the clusters were computed are left out. Returns the new ids, in order. Throws
+ * `cluster-unknown` where one of the old clusters has gone.
+ */
+export function regroupClusters(
+  change: Change,
   modelId: number,
   oldIds: readonly number[],
   clusters: readonly NewCluster[],
 ): number[] {
-  return transaction(db, () => {
-    for (const id of oldIds) run(db, sql.deleteCluster, [id]);
-    return clusters.map((cluster) => insertCluster(db, modelId, cluster));
+  const { db } = change;
+  const rows = new Map<number, MembershipRow>();
+  for (const id of oldIds) {
+    clusterById(db, id);
+    for (const row of all(db, sql.typical, [id, noLimit])) {
+      const { imageId, ...rest } = membershipOf(row);
+      const key = { id: integer("memberships", row, "id"), model_id: modelId, image_id: imageId };
+      rows.set(imageId, { ...key, cluster_id: rest.clusterId, similarity: rest.similarity, margin: rest.margin });
+    }
+  }
+  const ids = clusters.map(({ centre }) =>
+    change.insert("clusters", { model_id: modelId, centre: hexOf(bytesOf(centre)) }),
+  );
+  clusters.forEach(({ members: list }, at) => {
+    for (const { imageId, similarity, margin } of list) {
+      const row = rows.get(imageId);
+      if (row === undefined) continue;
+      change.update("memberships", { ...row, cluster_id: ids[at] ?? 0, similarity, margin });
+    }
   });
+  for (const id of oldIds) change.delete("clusters", id);
+  return ids;
+}
+
+/** As SQLite's `hex` writes it. */
+function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex").toUpperCase();
 }
 
 function insertCluster(db: Writer, modelId: number, { centre, members: list }: NewCluster): number {

@@ -8,20 +8,22 @@ import { count, integer, jsonObject, oneOf, orNull, text } from "./rows.ts";
 export const jobStatements = {
   byId: "SELECT * FROM jobs WHERE id = ?",
   list: "SELECT * FROM jobs ORDER BY id DESC LIMIT ?",
+  paused: "SELECT * FROM jobs WHERE state = 'paused' ORDER BY id DESC",
   latestOfKind: "SELECT * FROM jobs WHERE kind = ? ORDER BY id DESC LIMIT 1",
   insert: `INSERT INTO jobs (kind, state, phase, done, total, parameters, created_at, heartbeat_at)
     VALUES (:kind, 'queued', '', 0, 0, :parameters, :at, :at)`,
   start: `UPDATE jobs SET state = 'running', heartbeat_at = :at, finished_at = NULL, problem_code = NULL,
       problem_message = NULL
-    WHERE id = :id AND state IN ('queued', 'stopped', 'failed')`,
-  requeue: `UPDATE jobs SET state = 'queued', phase = '', heartbeat_at = :at, finished_at = NULL, problem_code = NULL,
+    WHERE id = :id AND state IN ('queued', 'running', 'paused', 'stopped', 'failed')`,
+  requeue: `UPDATE jobs SET state = 'queued', heartbeat_at = :at, finished_at = NULL, problem_code = NULL,
       problem_message = NULL
-    WHERE id = :id AND state IN ('stopped', 'failed')`,
+    WHERE id = :id AND state IN ('paused', 'stopped', 'failed')`,
   report: `UPDATE jobs SET state = 'running', phase = :phase, done = :done, total = :total, heartbeat_at = :at
     WHERE id = :id AND state IN ('queued', 'running')`,
+  pause: `UPDATE jobs SET state = 'paused', heartbeat_at = :at WHERE id = :id AND state IN ('queued', 'running')`,
   finish: `UPDATE jobs SET state = :state, problem_code = :problemCode, problem_message = :problemMessage,
       heartbeat_at = :at, finished_at = :at
-    WHERE id = :id AND state IN ('queued', 'running')`,
+    WHERE id = :id AND state IN ('queued', 'running', 'paused')`,
   parameters: "UPDATE jobs SET parameters = :parameters WHERE id = :id",
   stopAbandoned: "UPDATE jobs SET state = 'stopped', finished_at = heartbeat_at WHERE state IN ('queued', 'running')",
 } as const;
@@ -40,7 +42,7 @@ const kindCell = oneOf<JobKind>([
   "import",
   "pretrain",
 ]);
-const stateCell = oneOf<Job["state"]>(["queued", "running", "stopped", "failed", "done"]);
+const stateCell = oneOf<Job["state"]>(["queued", "running", "paused", "stopped", "failed", "done"]);
 const nullableInteger = orNull(integer);
 
 /** How a job ended. */
@@ -82,6 +84,11 @@ export function listJobs(db: Reader, limit: number): Job[] {
   return all(db, sql.list, [limit]).map(jobOf);
 }
 
+/** All jobs that are paused, newest first. */
+export function pausedJobs(db: Reader): Job[] {
+  return all(db, sql.paused).map(jobOf);
+}
+
 /** Adds a job in state `queued`. `parameters` must be plain JSON data. */
 export function createJob(db: Writer, kind: JobKind, parameters: Job["parameters"], at = Date.now()): Job {
   return transaction(db, () =>
@@ -89,12 +96,12 @@ export function createJob(db: Writer, kind: JobKind, parameters: Job["parameters
   );
 }
 
-/** Sets a job running: one that waits, or one that stopped or failed and goes on. Throws `job-unknown` or `job-state`. */
+/** Sets a job running, unless it is done: one that waits, or was halted or failed. Throws `job-unknown` or `job-state`. */
 export function startJob(db: Writer, id: number, at = Date.now()): Job {
   return change(db, id, "started", () => run(db, sql.start, { id, at }).changes);
 }
 
-/** Puts a job that stopped or failed in line again. Throws `job-unknown` or `job-state`. */
+/** Puts a job that is paused, or stopped or failed, in line again; how far it came stays. Throws as `startJob`. */
 export function requeueJob(db: Writer, id: number, at = Date.now()): Job {
   return change(db, id, "put in line", () => run(db, sql.requeue, { id, at }).changes);
 }
@@ -120,7 +127,12 @@ export function describeJob(db: Writer, id: number, parameters: Job["parameters"
   );
 }
 
-/** Ends a job that waits or runs. Throws `job-unknown` or `job-state`. */
+/** Pauses a job that waits or runs: it has not ended, and nobody works on it. Throws `job-unknown` or `job-state`. */
+export function pauseJob(db: Writer, id: number, at = Date.now()): Job {
+  return change(db, id, "paused", () => run(db, sql.pause, { id, at }).changes);
+}
+
+/** Ends a job that waits, runs or is paused. Throws `job-unknown` or `job-state`. */
 export function finishJob(db: Writer, id: number, end: JobEnd, at = Date.now()): Job {
   const problem = end.state === "failed" ? end.problem : null;
   const values = {
@@ -142,11 +154,11 @@ function change(db: Writer, id: number, verb: string, update: () => number): Job
   });
 }
 
-/** The job of this kind to go on with: the newest one, if it was stopped; else null. */
+/** The job of this kind to go on with: the newest one, if it was paused or stopped; else null. */
 export function resumableJob(db: Reader, kind: JobKind): Job | null {
   const row = get(db, sql.latestOfKind, [kind]);
   const job = row === undefined ? null : jobOf(row);
-  return job?.state === "stopped" ? job : null;
+  return job?.state === "stopped" || job?.state === "paused" ? job : null;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { LibraryMap, MapPoint } from "../rpc/records.ts";
+import { columns } from "./columns.ts";
 import { all, get, run, transaction } from "./database.ts";
 import type { Reader, Row, Writer } from "./database.ts";
 import { corruptRow, count, flag, integer, isObject, json, real } from "./rows.ts";
@@ -7,6 +8,7 @@ export const mapStatements = {
   map: "SELECT * FROM maps WHERE model_id = ?",
   countPoints: "SELECT count(*) AS count FROM map_points WHERE model_id = ?",
   points: "SELECT * FROM map_points WHERE model_id = ? ORDER BY image_id",
+  columns: "SELECT image_id, x, y, placed FROM map_points WHERE model_id = ? ORDER BY image_id",
   deleteMap: "DELETE FROM maps WHERE model_id = ?",
   insertMap: "INSERT INTO maps (model_id, settings, created_at) VALUES (?, ?, ?)",
   insertPoint: "INSERT INTO map_points (model_id, image_id, x, y, placed) VALUES (?, ?, ?, ?, ?)",
@@ -37,6 +39,11 @@ export function mapOf(db: Reader, modelId: number): LibraryMap | null {
 /** The points of a model's map, in image order. */
 export function mapPoints(db: Reader, modelId: number): MapPoint[] {
   return all(db, sql.points, [modelId]).map(pointOf);
+}
+
+/** `mapPoints` by columns, as the page draws them. */
+export function mapColumns(db: Reader, modelId: number): Record<"image_id" | "x" | "y" | "placed", Float64Array> {
+  return columns(db, sql.columns, [modelId], ["image_id", "x", "y", "placed"]);
 }
 
 /** How many images have a place on a model's map. */

@@ -1,8 +1,9 @@
 import type { Model, ModelProvenance } from "../rpc/records.ts";
 import { CoreError } from "../util/errors.ts";
+import { forgetClusterOperations } from "./clusters.ts";
 import { all, get, run, transaction } from "./database.ts";
 import type { Reader, Row, Writer } from "./database.ts";
-import { corruptRow, flag, hex, innerPath, integer, isObject, jsonObject, oneOf, orNull, share, text } from "./rows.ts";
+import { corruptRow, flag, hex, integer, isObject, jsonObject, modelPath, oneOf, orNull, share, text } from "./rows.ts";
 
 export const modelStatements = {
   list: "SELECT * FROM models ORDER BY id",
@@ -40,7 +41,7 @@ function modelOf(row: Row): Model {
     id: integer("models", row, "id"),
     name: text("models", row, "name"),
     kind: kind("models", row, "kind"),
-    file: innerPath("models", row, "file"),
+    file: modelPath("models", row, "file"),
     hash: hash("models", row, "hash"),
     architecture: architectureOf(row),
     imageSize,
@@ -141,7 +142,10 @@ export function renameModel(db: Writer, id: number, name: string): void {
 
 /** Takes a model out of the library, with its embeddings, attention and suggestions; its file is the caller's to delete. */
 export function deleteModel(db: Writer, id: number): void {
-  if (run(db, sql.delete, [id]).changes === 0) throw unknownModel(id);
+  transaction(db, () => {
+    forgetClusterOperations(db, id);
+    if (run(db, sql.delete, [id]).changes === 0) throw unknownModel(id);
+  });
 }
 
 function refuseTakenName(db: Reader, name: string): void {

@@ -1,7 +1,8 @@
 /**
  * The operation log: what the user can undo and redo. An operation keeps each row that it changed, before and after, as
  * a JSON list of cells; undo puts the rows before in place, redo the rows after, and both refuse when a row is not what
- * the log says it is. Undone operations are always the newest ones, and a new operation discards them.
+ * the log says it is, but for rows that went with the file they were computed from. Undone operations are always the newest
+ * ones, and a new operation discards them.
  */
 import type { Operation } from "../rpc/records.ts";
 import { CoreError } from "../util/errors.ts";
@@ -30,7 +31,15 @@ export const operationStatements = {
 
 const sql = operationStatements;
 const stateCell = oneOf<Operation["state"]>(["done", "undone"]);
-const tableCell = oneOf<UndoableTable>(["labels", "annotations", "masks", "check_dismissals", "suggestion_rejections"]);
+const tableCell = oneOf<UndoableTable>([
+  "labels",
+  "annotations",
+  "masks",
+  "check_dismissals",
+  "suggestion_rejections",
+  "clusters",
+  "memberships",
+]);
 
 /** Changes rows, and writes each change to the log of the operation that is being recorded. */
 export interface Change {
@@ -156,6 +165,7 @@ function replaceRow(
 ): void {
   const [key] = expected ?? target ?? [];
   const current = currentCells(db, table, key);
+  if (isGone(table, current, expected)) return;
   if (JSON.stringify(current) !== JSON.stringify(expected)) throw conflict(operation, table, key);
   const statements = undoableSql[table];
   try {
@@ -166,6 +176,16 @@ function replaceRow(
     // Another row refers to this one, or has its name: the library is not as the operation left it.
     throw errorCode(error)?.startsWith("SQLITE_CONSTRAINT") === true ? conflict(operation, table, key, error) : error;
   }
+}
+
+/** Whether a computed row went with its file: there is none now, or another one has its key. */
+function isGone(table: UndoableTable, current: Value[] | null, expected: Value[] | null): boolean {
+  const { columns, goesWith } = undoableSql[table];
+  if (goesWith === null || expected === null) return false;
+  return (
+    current === null ||
+    goesWith.some((column) => current[columns.indexOf(column)] !== expected[columns.indexOf(column)])
+  );
 }
 
 function currentCells(db: Reader, table: UndoableTable, key: Value | undefined): Value[] | null {

@@ -135,3 +135,10 @@ export const innerPath: Cell<string> = (table, row, column) => {
   if (!isInnerPath(value)) throw wrong(table, row, column, "a path inside its folder");
   return value;
 };
+
+/** A path that `isInnerPath` accepts, of a file below `models`: deleting a model must not delete anything else. */
+export const modelPath: Cell<string> = (table, row, column) => {
+  const value = innerPath(table, row, column);
+  if (!value.startsWith("models/")) throw wrong(table, row, column, "a path below models/");
+  return value;
+};

@@ -48,6 +48,23 @@ export interface MaskRow {
   readonly created_at: number;
 }
 
+/** A row of `clusters`, in the words of the table but for `centre`, whose bytes are in hexadecimal capitals. */
+export interface ClusterRow {
+  readonly id: number;
+  readonly model_id: number;
+  readonly centre: string;
+}
+
+/** A row of `memberships`, in the words of the table. */
+export interface MembershipRow {
+  readonly id: number;
+  readonly model_id: number;
+  readonly image_id: number;
+  readonly cluster_id: number;
+  readonly similarity: number;
+  readonly margin: number;
+}
+
 /** For each table, a whole row, and a row to add: a new label gets its id from the table. */
 export interface UndoableRows {
   labels: { row: LabelRow; new: Omit<LabelRow, "id"> };
@@ -55,6 +72,8 @@ export interface UndoableRows {
   masks: { row: MaskRow; new: MaskRow };
   check_dismissals: { row: CheckDismissalRow; new: Omit<CheckDismissalRow, "id"> };
   suggestion_rejections: { row: SuggestionRejectionRow; new: Omit<SuggestionRejectionRow, "id"> };
+  clusters: { row: ClusterRow; new: Omit<ClusterRow, "id"> };
+  memberships: { row: MembershipRow; new: MembershipRow };
 }
 
 export type UndoableTable = keyof UndoableRows;
@@ -67,16 +86,35 @@ export interface UndoableSql {
   /** Parameters: all columns but the key, then the key. */
   readonly update: string;
   readonly delete: string;
+  /**
+   * For rows that go with the files they were computed from: the columns that say what a row is of. Undo passes over a row
+   * that is gone, or whose key is another's by now.
+   */
+  readonly goesWith: readonly string[] | null;
 }
 
-function sqlFor(table: UndoableTable, key: string, others: readonly string[]): UndoableSql {
+interface Peculiarities {
+  /** Columns of bytes: the log keeps text. */
+  readonly bytes?: readonly string[];
+  readonly goesWith?: readonly string[];
+}
+
+function sqlFor(
+  table: UndoableTable,
+  key: string,
+  others: readonly string[],
+  { bytes = [], goesWith }: Peculiarities = {},
+): UndoableSql {
   const columns = [key, ...others];
+  const read = columns.map((column) => (bytes.includes(column) ? `hex(${column}) AS ${column}` : column));
+  const written = (column: string): string => (bytes.includes(column) ? "unhex(?)" : "?");
   return {
     columns,
-    select: `SELECT ${columns.join(", ")} FROM ${table} WHERE ${key} = ?`,
-    insert: `INSERT INTO ${table} (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")})`,
-    update: `UPDATE ${table} SET ${others.map((column) => `${column} = ?`).join(", ")} WHERE ${key} = ?`,
+    select: `SELECT ${read.join(", ")} FROM ${table} WHERE ${key} = ?`,
+    insert: `INSERT INTO ${table} (${columns.join(", ")}) VALUES (${columns.map(written).join(", ")})`,
+    update: `UPDATE ${table} SET ${others.map((column) => `${column} = ${written(column)}`).join(", ")} WHERE ${key} = ?`,
     delete: `DELETE FROM ${table} WHERE ${key} = ?`,
+    goesWith: goesWith ?? null,
   };
 }
 
@@ -92,6 +130,10 @@ export const undoableSql: Readonly<Record<UndoableTable, UndoableSql>> = {
   masks: sqlFor("masks", "image_id", ["width", "height", "runs", "model_hash", "recipe", "edited", "created_at"]),
   check_dismissals: sqlFor("check_dismissals", "id", ["kind", "subject", "created_at"]),
   suggestion_rejections: sqlFor("suggestion_rejections", "id", ["image_id", "label_id", "created_at"]),
+  clusters: sqlFor("clusters", "id", ["model_id", "centre"], { bytes: ["centre"] }),
+  memberships: sqlFor("memberships", "id", ["model_id", "image_id", "cluster_id", "similarity", "margin"], {
+    goesWith: ["model_id", "image_id"],
+  }),
 };
 
 /** The cells of a row in the order of the table's columns; null where a cell is absent or no value that SQLite stores. */

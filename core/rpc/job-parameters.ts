@@ -68,7 +68,7 @@ export const jobParameters = {
   ingest: v.union([
     v.strictObject({ folder: path, labelsFromFolders: v.optional(v.boolean(), false) }),
     v.strictObject({
-      sample: v.strictObject({ photosPerSku: v.optional(whole(1, 100), 5), seed: v.optional(seed, 1) }),
+      sample: v.strictObject({ photosPerSku: v.optional(whole(1, 100), 20), seed: v.optional(seed, 1) }),
     }),
   ]),
   /** Computes embeddings; another `imageSize`, or `foreground`, makes a model of its own (`NAME@SIZE`, `NAME+foreground`). */
@@ -194,5 +194,5 @@ export const jobRequest = v.variant("kind", [
 ]);
 export type JobRequest = v.InferInput<typeof jobRequest>;
 
-/** Whom `jobs.stop` and `jobs.resume` mean. */
+/** Whom `jobs.pause`, `jobs.stop` and `jobs.resume` mean. */
 export const jobChoice = v.strictObject({ jobId: id });

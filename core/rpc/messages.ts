@@ -21,20 +21,22 @@ export type Answer =
   { readonly id: number; readonly result: unknown } | { readonly id: number | null; readonly error: Problem };
 
 /** Parts of the library that a change touches, and that the page asks for again. */
-export type ChangeKind =
-  | "sources"
-  | "images"
-  | "labels"
-  | "annotations"
-  | "suggestions"
-  | "clusters"
-  | "map"
-  | "masks"
-  | "models"
-  | "embeddings"
-  | "findings"
-  | "settings"
-  | "history";
+export const changeKinds = [
+  "sources",
+  "images",
+  "labels",
+  "annotations",
+  "suggestions",
+  "clusters",
+  "map",
+  "masks",
+  "models",
+  "embeddings",
+  "findings",
+  "settings",
+  "history",
+] as const;
+export type ChangeKind = (typeof changeKinds)[number];
 
 /** What the core says by itself, to every connection. */
 export interface Events {

@@ -58,6 +58,14 @@ export function mapPath(modelId: number): string {
   return `/map/${modelId}`;
 }
 
+/**
+ * How well a model knows each image, by the labels that there are now; read it with `decodeHealth`. Images that came after
+ * the map or the clusters were last made are not in it; without either it is empty.
+ */
+export function healthPath(modelId: number): string {
+  return `/health/${modelId}`;
+}
+
 /** The longest query that stands in an address; longer ones are posted. */
 const longestAddress = 4000;
 

@@ -193,9 +193,10 @@ export type JobKind =
   | "import"
   | "pretrain";
 
-export type JobState = "queued" | "running" | "stopped" | "failed" | "done";
+/** `paused` keeps its place and goes on first; `stopped` gave its place up, and goes on as well. */
+export type JobState = "queued" | "running" | "paused" | "stopped" | "failed" | "done";
 
-/** Long work: it reports progress, can be stopped, and resumes. */
+/** Long work: it reports progress, can be paused or stopped, and resumes. */
 export interface Job {
   readonly id: number;
   readonly kind: JobKind;

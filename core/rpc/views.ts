@@ -48,6 +48,8 @@ export interface ModelRow {
   /** Of those, images with a label. */
   readonly labelled: number;
   readonly suggestions: number;
+  /** Of those, the ones that are sure enough to be offered. */
+  readonly offered: number;
   readonly clusters: number;
   /** Images with a place on its map. */
   readonly mapped: number;
@@ -192,11 +194,20 @@ export interface PublishedModel {
   readonly present: boolean;
 }
 
+/** What became of clusters that were split or merged. */
+export interface Regrouping {
+  readonly operation: Operation | null;
+  /** The new clusters, in the order in which they were asked for. */
+  readonly clusterIds: readonly number[];
+}
+
 /** A job with what is known while this core runs. */
 export interface JobView {
   readonly job: Job;
-  /** Null before it starts and after it ended. */
+  /** Null before it starts, while it is paused, and after it ended. */
   readonly progress: Progress | null;
+  /** What a job that runs was asked to do and has not done yet: it notices between two batches. */
+  readonly halting: "pause" | "stop" | null;
   /** What it has to say, once it is done; null for jobs of an earlier start. */
   readonly result: JobResults[StartableKind] | null;
 }

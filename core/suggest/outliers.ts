@@ -1,4 +1,4 @@
-import { neighboursOf, queryCountOf, type NeighbourTable } from "./nearest.ts";
+import { queryCountOf, type NeighbourTable } from "./nearest.ts";
 
 /** A row that lies apart from the others. */
 export interface Outlier {
@@ -28,31 +28,44 @@ const perMeanDeviation = 1.2533;
  * distances are equal, the mean absolute deviation stands in. Rows without neighbours are left out.
  */
 export function findOutliers(table: NeighbourTable, limit: number): Outlier[] {
-  const rows: { row: number; distance: number }[] = [];
-  for (let row = 0; row < queryCountOf(table); row++) {
-    const neighbours = neighboursOf(table, row).slice(0, outlierNeighbours);
-    if (neighbours.length === 0) continue;
-    // Rounding can bring the cosine of two equal vectors a little above 1.
-    const sum = neighbours.reduce((total, { similarity }) => total + Math.sqrt(Math.max(0, 2 - 2 * similarity)), 0);
-    rows.push({ row, distance: sum / neighbours.length });
-  }
-  const middle = median(rows.map(({ distance }) => distance));
-  const deviations = rows.map(({ distance }) => Math.abs(distance - middle));
-  const meanDeviation = deviations.reduce((sum, value) => sum + value, 0) / Math.max(1, rows.length);
-  const spread = perMedianDeviation * median(deviations) || perMeanDeviation * meanDeviation;
-  return rows
-    .sort((a, b) => b.distance - a.distance || a.row - b.row)
+  const { distances, deviations } = neighbourDeviations(table);
+  return Array.from(distances.keys())
+    .filter((row) => !Number.isNaN(distances[row]))
+    .sort((a, b) => (distances[b] ?? 0) - (distances[a] ?? 0) || a - b)
     .slice(0, limit)
-    .map(({ row, distance }) => {
-      const above = distance - middle;
-      const deviation = spread === 0 ? 0 : above / spread;
-      return { row, distance, deviation, likely: deviation >= outlierDeviation };
+    .map((row) => {
+      const deviation = deviations[row] ?? 0;
+      return { row, distance: distances[row] ?? 0, deviation, likely: deviation >= outlierDeviation };
     });
 }
 
+/**
+ * Of every row: the mean distance to its nearest `outlierNeighbours`, and its robust deviations above the median, as
+ * `findOutliers` says. NaN for rows without neighbours.
+ */
+export function neighbourDeviations(table: NeighbourTable): { distances: Float64Array; deviations: Float64Array } {
+  const distances = new Float64Array(queryCountOf(table)).fill(NaN);
+  for (let row = 0; row < distances.length; row++) {
+    let [sum, count] = [0, 0];
+    for (let at = row * table.count; at < (row + 1) * table.count && count < outlierNeighbours; at++) {
+      if ((table.indices[at] ?? -1) < 0) break;
+      // Rounding can bring the cosine of two equal vectors a little above 1.
+      sum += Math.sqrt(Math.max(0, 2 - 2 * (table.similarities[at] ?? 0)));
+      count += 1;
+    }
+    if (count > 0) distances[row] = sum / count;
+  }
+  const known = distances.filter((distance) => !Number.isNaN(distance));
+  const middle = median(known);
+  const away = known.map((distance) => Math.abs(distance - middle));
+  const meanAway = away.reduce((sum, value) => sum + value, 0) / Math.max(1, away.length);
+  const spread = perMedianDeviation * median(away) || perMeanDeviation * meanAway;
+  return { distances, deviations: distances.map((distance) => (spread === 0 ? 0 : (distance - middle) / spread)) };
+}
+
 /** The middle value, or the mean of the two in the middle; 0 of none. */
-function median(values: readonly number[]): number {
-  const sorted = Float64Array.from(values).sort();
+function median(values: Float64Array): number {
+  const sorted = values.toSorted();
   const half = sorted.length / 2;
   return ((sorted[Math.ceil(half) - 1] ?? 0) + (sorted[Math.floor(half)] ?? 0)) / 2;
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createJobQueue, type CheckedJob, type JobQueue, type JobWorkers } from "../../core/app/job-queue.ts";
 import type { Watch } from "../../core/jobs/run.ts";
-import { createJob, finishJob, jobById, startJob } from "../../core/library/jobs.ts";
+import { createJob, finishJob, jobById, pauseJob, startJob } from "../../core/library/jobs.ts";
 import type { Library } from "../../core/library/open.ts";
 import { CoreError } from "../../core/util/errors.ts";
 import { errorOf, temporaryLibrary } from "../library/support.ts";
@@ -24,7 +24,8 @@ function bench(): Bench {
       const id = watch.jobId ?? 0;
       startJob(library.db, id);
       const stop = (): void => {
-        finishJob(library.db, id, { state: "stopped" });
+        if (watch.isPause?.() === true) pauseJob(library.db, id);
+        else finishJob(library.db, id, { state: "stopped" });
         reject(new Error("stopped"));
       };
       watch.signal?.addEventListener("abort", stop);
@@ -88,6 +89,88 @@ test("a job that waits is stopped at once, one that runs when it notices; both c
   await settled();
   expect(begun.at(-1)?.watch.jobId).toBe(first.id);
   begun.at(-1)?.end();
+});
+
+test("a paused job lets others go ahead and goes on before those that wait", async () => {
+  const { queue, begun } = bench();
+  const [first, second, third] = [queue.start(embed), queue.start(embed), queue.start(embed)];
+  await settled();
+  expect(queue.pause(first.id).state).toBe("running");
+  expect(queue.views(9).find(({ job }) => job.id === first.id)?.halting).toBe("pause");
+  await settled();
+  expect(queue.views(9).map(({ job, halting }) => [job.id, job.state, halting])).toEqual([
+    [third.id, "queued", null],
+    [second.id, "running", null],
+    [first.id, "paused", null],
+  ]);
+  expect(queue.active().map(({ job }) => job.id)).toEqual([second.id, third.id]);
+  expect(queue.resume(first.id).state).toBe("queued");
+  begun.at(-1)?.end();
+  await settled();
+  expect(begun.at(-1)?.watch.jobId).toBe(first.id);
+  await queue.close();
+});
+
+test("a job that waits is paused at once; a paused one can be stopped, and neither is paused twice", async () => {
+  const { queue, library } = bench();
+  const [first, second] = [queue.start(embed), queue.start(embed)];
+  await settled();
+  expect(queue.pause(second.id)).toMatchObject({ state: "paused", finishedAt: null });
+  expect(errorOf(() => queue.pause(second.id)).message).toBe(`Job ${second.id} is paused and cannot be paused.`);
+  expect(queue.stop(second.id).state).toBe("stopped");
+  expect(errorOf(() => queue.stop(second.id)).code).toBe("job-state");
+  queue.pause(first.id);
+  // Somebody thinks better of it before the job has noticed.
+  queue.stop(first.id);
+  await settled();
+  expect(jobById(library.db, first.id)?.state).toBe("stopped");
+});
+
+test("what would begin anew cannot be paused", async () => {
+  const { queue } = bench();
+  const { id } = queue.start(suggest);
+  await settled();
+  const error = errorOf(() => queue.pause(id));
+  expect(error).toMatchObject({ code: "job-unpausable", hint: expect.stringContaining("Stop") as string });
+  expect(queue.active()[0]?.halting).toBeNull();
+  await queue.close();
+});
+
+test.each(["pause", "stop"] as const)(
+  "the first that is heard after going on from a %s is that it runs",
+  async (how) => {
+    const { queue, told } = bench();
+    const { id } = queue.start(embed);
+    await settled();
+    queue[how](id);
+    await settled();
+    const heard = told.length;
+    expect(queue.resume(id).state).toBe("running");
+    expect(told[heard]).toBe(`${id} begun running`);
+    await queue.close();
+  },
+);
+
+test("a paused job is still paused in the next core, however many came after it, and goes on there", async () => {
+  const { queue, library } = bench();
+  const [paused, other] = [queue.start(embed), queue.start(suggest)];
+  await settled();
+  queue.pause(paused.id);
+  await queue.close();
+  expect(jobById(library.db, other.id)?.state).toBe("stopped");
+  for (let more = 0; more < 3; more++) finishJob(library.db, createJob(library.db, "map", {}).id, { state: "done" });
+  const again: number[] = [];
+  const embedder = (_: unknown, { jobId = 0 }: Watch): Promise<never> => {
+    again.push(jobId);
+    finishJob(library.db, jobId, { state: "done" });
+    return Promise.resolve({} as never);
+  };
+  const next = createJobQueue(library.db, { embed: embedder } as unknown as JobWorkers, () => undefined);
+  expect(next.views(2).map(({ job }) => job.state)).toEqual(["done", "done", "paused"]);
+  next.resume(paused.id);
+  await settled();
+  expect(again).toEqual([paused.id]);
+  expect(jobById(library.db, paused.id)?.state).toBe("done");
 });
 
 test("a job that fails before it began is kept with its reason", async () => {

@@ -6,6 +6,7 @@ import { clusterImages } from "../../core/jobs/cluster.ts";
 import { divideCluster, labelCluster, mergeClusters, splitCluster } from "../../core/jobs/cluster-changes.ts";
 import { drawMap, showMap } from "../../core/jobs/draw-map.ts";
 import { mapImages } from "../../core/jobs/map.ts";
+import { storedGraph } from "../../core/jobs/neighbour-graph.ts";
 import { nextToLabel } from "../../core/jobs/queue.ts";
 import type { Workplace } from "../../core/jobs/run.ts";
 import { showCluster, showClusters } from "../../core/jobs/show-clusters.ts";
@@ -15,7 +16,7 @@ import { insertEmbeddings } from "../../core/library/embeddings.ts";
 import { listJobs } from "../../core/library/jobs.ts";
 import { createLabels } from "../../core/library/label-changes.ts";
 import { mapPoints } from "../../core/library/maps.ts";
-import { undo } from "../../core/library/operations.ts";
+import { history, redo, undo } from "../../core/library/operations.ts";
 import { replaceSuggestions } from "../../core/library/suggestions.ts";
 import type { Model } from "../../core/rpc/records.ts";
 import { createRandom } from "../../core/util/random.ts";
@@ -174,10 +175,10 @@ describe("clusters", () => {
     const place = prepared(60);
     await clusterImages(place, place.model, { ...options, count: 3 });
     const [a = 0, b = 0, c = 0] = clusterOfEach(place).map((cluster) => cluster ?? 0);
-    const merged = mergeClusters(place.library, [a, b]);
+    const [merged = 0] = mergeClusters(place.library, [a, b]).clusterIds;
     expect(new Set(clusterOfEach(place))).toEqual(new Set([merged, c]));
     expect(showCluster(place.library.db, merged, 1).cluster.size).toBe(40);
-    const parts = await splitCluster(place, merged, { parts: 2, seed: 1, device });
+    const parts = (await splitCluster(place, merged, { parts: 2, seed: 1, device })).clusterIds;
     expect(parts).toHaveLength(2);
     expectGroups(clusterOfEach(place));
     expect(clusterOfEach(place)[2]).toBe(c);
@@ -189,21 +190,43 @@ describe("clusters", () => {
     );
   });
 
+  test("are split, merged and divided in steps that the history names and that can be taken back", async () => {
+    const place = prepared(30);
+    const { db } = place.library;
+    await clusterImages(place, place.model, { ...options, count: 3 });
+    const before = clusterOfEach(place);
+    const [a = 0, b = 0, c = 0] = before.map((cluster) => cluster ?? 0);
+    const [merged = 0] = mergeClusters(place.library, [a, b, c]).clusterIds;
+    const { clusterIds, operation } = await splitCluster(place, merged, { parts: 3, seed: 1, device });
+    expect(operation).toMatchObject({ kind: "split-cluster", state: "done" });
+    const odd = place.ids.filter((_, at) => clusterOfEach(place)[at] === clusterIds[0]).slice(0, 2);
+    divideCluster(place.library, clusterIds[0] ?? 0, [odd]);
+    expect(history(db, 9).map(({ summary }) => summary)).toEqual([
+      `Took 2 images out of cluster ${clusterIds[0]}`,
+      `Split cluster ${merged} (30 images) into 3`,
+      `Merged clusters ${a}, ${b} and ${c} (30 images)`,
+    ]);
+    for (const step of [undo, undo, undo]) step(db);
+    expect(clusterOfEach(place)).toEqual(before);
+    for (const step of [redo, redo]) step(db);
+    expect(new Set(clusterOfEach(place))).toEqual(new Set(clusterIds));
+  });
+
   test("that were merged are divided as they were", async () => {
     const place = prepared(60);
     await clusterImages(place, place.model, { ...options, count: 3 });
     const before = clusterOfEach(place);
     const [a = 0, b = 0, c = 0] = before.map((cluster) => cluster ?? 0);
     const groups = [a, b].map((id) => place.ids.filter((_, at) => before[at] === id));
-    const merged = mergeClusters(place.library, [a, b]);
-    const parts = divideCluster(place.library, merged, groups);
+    const [merged = 0] = mergeClusters(place.library, [a, b]).clusterIds;
+    const parts = divideCluster(place.library, merged, groups).clusterIds;
     const after = clusterOfEach(place);
     expect(after).toEqual(before.map((id) => (id === a ? parts[0] : id === b ? parts[1] : c)));
     // What no group names stays together.
-    const [few, rest] = divideCluster(place.library, parts[0] ?? 0, [groups[0]?.slice(0, 3) ?? []]);
+    const [few, rest] = divideCluster(place.library, parts[0] ?? 0, [groups[0]?.slice(0, 3) ?? []]).clusterIds;
     expect(showCluster(place.library.db, few ?? 0, 1).cluster.size).toBe(3);
     expect(showCluster(place.library.db, rest ?? 0, 1).cluster.size).toBe((groups[0]?.length ?? 0) - 3);
-    const strange = (): Promise<number[]> =>
+    const strange = (): Promise<unknown> =>
       Promise.resolve().then(() => divideCluster(place.library, parts[1] ?? 0, [groups[0] ?? []]));
     expect(await refusalOfAsync(strange)).toContain("option-invalid");
   });
@@ -241,6 +264,19 @@ describe("clusters", () => {
 });
 
 describe("the map", () => {
+  test("leaves the graph of neighbours with the images that its rows stand for", async () => {
+    const place = prepared(30);
+    const { db } = place.library;
+    expect(storedGraph(db, place.model.id)).toBeNull();
+    await mapImages(place, place.model, { refit: false, seed: 1, device });
+    const graph = storedGraph(db, place.model.id);
+    expect([...(graph?.imageIds ?? [])]).toEqual(place.ids);
+    // Images are of three groups in turn, and a group has nine others of its own kind.
+    const neighbours = graph?.table.indices.subarray(0, 9) ?? new Int32Array();
+    expect([...neighbours].map((row) => row % 3)).toEqual(new Array(9).fill(0));
+    expect(graph?.table.count).toBe(15);
+  });
+
   test("keeps its points where they are when new images come, and puts those among their like", async () => {
     const place = prepared(90);
     const { db } = place.library;

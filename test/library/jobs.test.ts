@@ -1,11 +1,16 @@
 import { describe, expect, test } from "vitest";
-import { connectionOf } from "../../core/library/database.ts";
+import Database from "better-sqlite3";
+import { connectionOf, handleOf, type Writer } from "../../core/library/database.ts";
+import { migrate, migrations } from "../../core/library/migrations/index.ts";
 import {
   createJob,
   finishJob,
   jobById,
   listJobs,
+  pausedJobs,
+  pauseJob,
   reportJob,
+  requeueJob,
   resumableJob,
   startJob,
   stopAbandonedJobs,
@@ -80,6 +85,33 @@ describe("jobs", () => {
     expect(resumableJob(db, "embed")?.id).toBe(first.id);
     finishJob(db, createJob(db, "embed", {}).id, { state: "done" });
     expect(resumableJob(db, "embed")).toBeNull();
+  });
+
+  test("that are paused have not ended, stay paused when a new writer comes, and are found among many", () => {
+    const { db } = temporaryLibrary();
+    const { id } = createJob(db, "embed", {}, 1);
+    reportJob(db, id, progress, 2);
+    expect(pauseJob(db, id, 3)).toMatchObject({ state: "paused", ...progress, finishedAt: null });
+    expect(stopAbandonedJobs(db)).toBe(0);
+    expect(errorOf(() => pauseJob(db, id)).code).toBe("job-state");
+    createJob(db, "embed", {});
+    expect(pausedJobs(db).map((job) => job.id)).toEqual([id]);
+    // How far it came is shown until it says more.
+    expect(requeueJob(db, id)).toMatchObject({ state: "queued", ...progress });
+  });
+
+  test("of a library from before there were pauses are all kept", () => {
+    const connection = new Database(":memory:");
+    migrate(
+      connection,
+      migrations.filter(({ version }) => version < 100),
+    );
+    const columns = "(id, kind, state, phase, done, total, parameters, created_at, heartbeat_at, finished_at)";
+    connection.exec(`INSERT INTO jobs ${columns} VALUES (3, 'embed', 'stopped', 'embedding', 3, 9, '{}', 1, 2, 2)`);
+    migrate(connection);
+    const db = handleOf<Writer>(connection);
+    expect(listJobs(db, 9)).toMatchObject([{ id: 3, kind: "embed", state: "stopped", ...progress, finishedAt: 2 }]);
+    expect(createJob(db, "embed", {}).id).toBe(4);
   });
 
   test("that a killed process left are stopped at their last sign of life; others are left alone", () => {

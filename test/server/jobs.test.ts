@@ -28,7 +28,8 @@ test("a job is stopped by another page than the one that started it, and goes on
   expect(await starter.refusal("jobs.stop", { jobId: job.id })).toBe("job-state");
   expect(await starter.refusal("jobs.stop", { jobId: 999 })).toBe("job-unknown");
 
-  await starter.call("jobs.resume", { jobId: job.id });
+  const heard = other.events.length;
+  expect(await starter.call("jobs.resume", { jobId: job.id })).toMatchObject({ id: job.id, state: "running" });
   const done = await other.event("job", (view) => view.job.id === job.id && view.job.state === "done");
   const photos = readdirSync(join(served.service.folder, "sample", "1-1", "photos")).length;
   expect(drawn).toBeLessThan(photos);
@@ -36,6 +37,11 @@ test("a job is stopped by another page than the one that started it, and goes on
   expect(await other.call("jobs.list", {})).toMatchObject([
     { job: { id: job.id, state: "done" }, result: { added: photos } },
   ]);
+  const later = other.events
+    .slice(heard)
+    .flatMap((message) => (message.event === "job" ? [message.data.job.state] : []));
+  expect(later[0]).toBe("running");
+  expect(later).not.toContain("stopped");
   // The grid filled up while it ran, and says so.
   expect(other.events.some(({ event, data }) => event === "changed" && data.kinds.includes("images"))).toBe(true);
 });
@@ -67,6 +73,37 @@ test("a job that a core left behind goes on in the next one, as it was asked", a
     await later.event("job", ({ job: { id, state } }) => id === job.id && state === "done");
   }
   expect((await later.call("library.overview", {})).images.total).toBe(6);
+  await second.server.close();
+  await second.service.close();
+});
+
+test("a paused job is told to every page, and is paused in the next core, where it goes on to its end", async () => {
+  const base = join(folder, "pause");
+  const library = await prepareLibrary(join(base, "library"));
+  await drawPictures(join(base, "photos"), 40, { seed: 9 });
+  const open = async (): Promise<Served> => {
+    const service = openService({ folder: library, holder: "dinoscope test", roots: [base] });
+    return clientsOf(service, await startServer(service, { page: makePage(join(base, "page")) }));
+  };
+  const first = await open();
+  const [page, other] = [await first.connect(), await first.connect()];
+  const job = await page.call("jobs.start", { kind: "ingest", parameters: { folder: join(base, "photos") } });
+  expect(await page.refusal("jobs.pause", { jobId: 999 })).toBe("job-unknown");
+  await other.event("job", ({ progress }) => (progress?.total ?? 0) > 0);
+  await page.call("jobs.pause", { jobId: job.id });
+  const paused = await other.event("job", ({ job: { id, state } }) => id === job.id && state === "paused");
+  expect(paused).toMatchObject({ progress: null, halting: null, job: { total: 40, finishedAt: null } });
+  expect((await other.call("library.overview", {})).jobs).toEqual([]);
+  expect(await page.refusal("jobs.pause", { jobId: job.id })).toBe("job-state");
+  await first.server.close();
+  await first.service.close();
+
+  const second = await open();
+  const later = await second.connect();
+  expect(await later.call("jobs.list", { limit: 1 })).toMatchObject([{ job: paused.job }]);
+  await later.call("jobs.resume", { jobId: job.id });
+  await later.event("job", ({ job: { id, state } }) => id === job.id && state === "done");
+  expect((await later.call("library.overview", {})).images.total).toBe(40);
   await second.server.close();
   await second.service.close();
 });

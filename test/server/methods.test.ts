@@ -337,18 +337,25 @@ describe("groups and the map", () => {
     const labelled = await client.call("clusters.label", { clusterId, label, overwrite: true, except: [odd] });
     expect(labelled).toMatchObject({ labelled: typical.length - 1, kept: 0, operation: { kind: "label-cluster" } });
     await client.call("history.undo", {});
-    const parts = await client.call("clusters.split", { clusterId });
-    expect(parts).toHaveLength(2);
-    const merged = await client.call("clusters.merge", { clusterIds: parts });
+    const split = await client.call("clusters.split", { clusterId });
+    expect(split).toMatchObject({ operation: { kind: "split-cluster", state: "done" } });
+    expect(split.clusterIds).toHaveLength(2);
+    const { clusterIds } = await client.call("clusters.merge", { clusterIds: [...split.clusterIds] });
+    const [merged = 0] = clusterIds;
     expect((await client.call("clusters.get", { clusterId: merged, count: 1 })).cluster.size).toBe(largest?.size);
-    // A merge is taken back by naming who was where.
-    const divided = await client.call("clusters.divide", { clusterId: merged, groups: [[odd]] });
+    const { clusterIds: divided } = await client.call("clusters.divide", { clusterId: merged, groups: [[odd]] });
     const sizes = await Promise.all(
       divided.map(async (id) => (await client.call("clusters.get", { clusterId: id, count: 1 })).cluster.size),
     );
     expect(sizes.toSorted((a, b) => a - b)).toEqual([1, typical.length - 1]);
     const strangers = { clusterId: divided[0], groups: [[99_999]] };
     expect(await client.refusal("clusters.divide", strangers)).toBe("option-invalid");
+    // Three steps back there is the first cluster again, under its own number, and the page hears of it.
+    for (let step = 0; step < 3; step++) await client.call("history.undo", {});
+    expect((await client.call("clusters.get", { clusterId, count: 1000 })).typical).toEqual(typical);
+    expect(client.events.filter(({ event }) => event === "changed").at(-1)).toMatchObject({
+      data: { kinds: expect.arrayContaining(["clusters", "history"]) as unknown },
+    });
   });
 
   test("the map comes as columns", async () => {

@@ -105,7 +105,11 @@ export function tokenOf(url: string | null): string {
 }
 
 /** Opens a socket with these headers. Throws what the handshake was answered with. */
-export function connect(server: Server, headers: Readonly<Record<string, string>>, path = socketPath): Promise<Client> {
+export function connect(
+  server: Pick<Server, "port">,
+  headers: Readonly<Record<string, string>>,
+  path = socketPath,
+): Promise<Client> {
   const socket = new WebSocket(`ws://127.0.0.1:${server.port}${path}`, { headers, perMessageDeflate: false });
   const events: EventMessage[] = [];
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (problem: ProblemError) => void }>();

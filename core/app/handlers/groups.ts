@@ -5,6 +5,7 @@ import { annotationsOfImages } from "../../library/annotations.ts";
 import { clusterById, clusteringOf, members } from "../../library/clusters.ts";
 import { countMapPoints, mapOf } from "../../library/maps.ts";
 import type { groupMethods } from "../../rpc/methods/groups.ts";
+import type { Regrouping } from "../../rpc/views.ts";
 import { deviceOf, modelIdOf, type Handlers, type Office } from "../office.ts";
 import { labelImages } from "./labels.ts";
 
@@ -13,6 +14,10 @@ const noLimit = -1;
 
 export function groupHandlers(office: Office): Handlers<typeof groupMethods> {
   const { db } = office.library;
+  const changed = (regrouping: Regrouping): Regrouping => {
+    office.changed(["clusters", "history"], null);
+    return regrouping;
+  };
   return {
     "clusters.list": ({ modelId, typical }) => {
       const id = modelIdOf(office, modelId);
@@ -42,20 +47,10 @@ export function groupHandlers(office: Office): Handlers<typeof groupMethods> {
     },
     "clusters.split": async ({ clusterId, parts, seed, device }) => {
       const workplace = { library: office.library, engine: office.desk.engine };
-      const ids = await splitCluster(workplace, clusterId, { parts, seed, device: deviceOf(office, device) });
-      office.changed(["clusters"], null);
-      return ids;
+      return changed(await splitCluster(workplace, clusterId, { parts, seed, device: deviceOf(office, device) }));
     },
-    "clusters.merge": ({ clusterIds }) => {
-      const id = office.app.mergeClusters(clusterIds);
-      office.changed(["clusters"], null);
-      return id;
-    },
-    "clusters.divide": ({ clusterId, groups }) => {
-      const ids = divideCluster(office.library, clusterId, groups);
-      office.changed(["clusters"], null);
-      return ids;
-    },
+    "clusters.merge": ({ clusterIds }) => changed(office.app.mergeClusters(clusterIds)),
+    "clusters.divide": ({ clusterId, groups }) => changed(divideCluster(office.library, clusterId, groups)),
     "map.get": ({ modelId }) => {
       const id = modelIdOf(office, modelId);
       const map = id === null ? null : mapOf(db, id);

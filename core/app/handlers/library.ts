@@ -3,13 +3,14 @@ import { basename } from "node:path";
 import { countEmbeddings } from "../../library/embeddings.ts";
 import { countMasks } from "../../library/image-columns.ts";
 import { countImages } from "../../library/images.ts";
-import { clusteringOf, listClusters } from "../../library/clusters.ts";
+import { clusteringOf, clusterOperationKinds, listClusters } from "../../library/clusters.ts";
 import { listLabels } from "../../library/labels.ts";
 import { countMapPoints } from "../../library/maps.ts";
 import { listModels } from "../../library/models.ts";
 import { history, redo, undo } from "../../library/operations.ts";
 import { listSettings, putSetting } from "../../library/settings.ts";
 import { listSources, moveSource, removeSource, sourceById } from "../../library/sources.ts";
+import { imageFlags } from "../../rpc/columns.ts";
 import type { libraryMethods } from "../../rpc/methods/library.ts";
 import type { ChangeKind } from "../../rpc/messages.ts";
 import type { Operation } from "../../rpc/records.ts";
@@ -29,6 +30,7 @@ function changesOf(operations: readonly Operation[]): readonly ChangeKind[] {
     ...(/mask/.test(kinds) ? (["masks"] as const) : []),
     ...(/check|finding/.test(kinds) ? (["findings"] as const) : []),
     ...(/suggestion/.test(kinds) ? (["suggestions"] as const) : []),
+    ...(clusterOperationKinds.some((kind) => kinds.includes(kind)) ? (["clusters"] as const) : []),
   ];
 }
 
@@ -159,18 +161,22 @@ export function modelRows(office: Office): () => ModelRow[] {
       return new Map(
         listModels(db).map(({ id }) => {
           const { embedded, suggestionFlags } = office.columns.ofModel(id);
-          let [labelled, suggestions] = [0, 0];
+          let [labelled, suggestions, offered] = [0, 0, 0];
           for (let row = 0; row < labelIds.length; row++) {
             if (labelIds[row] !== 0 && embedded[row] === 1) labelled++;
             if (suggestionFlags[row] !== 0) suggestions++;
+            if (suggestionFlags[row] === imageFlags.suggestionOffered) offered++;
           }
-          return [id, { labelled, suggestions }];
+          return [id, { labelled, suggestions, offered }];
         }),
       );
     },
   );
   return () =>
-    computed(null).map((row) => ({ ...row, ...(counted(null).get(row.model.id) ?? { labelled: 0, suggestions: 0 }) }));
+    computed(null).map((row) => ({
+      ...row,
+      ...(counted(null).get(row.model.id) ?? { labelled: 0, suggestions: 0, offered: 0 }),
+    }));
 }
 
 /** The error for what must wait for jobs. */

@@ -52,7 +52,7 @@ export function modelHandlers(office: Office): Handlers<typeof modelMethods> {
       // Sizes of one model share its file.
       const isShared = listModels(db).some(({ file }) => file === model.file);
       if (!isShared) await rm(join(folder, model.file), { force: true });
-      office.changed(["models", "embeddings", "suggestions", "clusters", "map", "findings"], null);
+      office.changed(["models", "embeddings", "suggestions", "clusters", "map", "findings", "history"], null);
       return null;
     },
     "models.choose": ({ modelId }) => {

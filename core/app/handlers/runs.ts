@@ -38,7 +38,7 @@ export function runHandlers(office: Office): Handlers<typeof runMethods> {
     "runs.discard": async ({ runId }) => {
       if (office.queue.active().length > 0) throw busy("A run is discarded only while no job runs.");
       const run = await discardRun(library, runId);
-      office.changed(["models", "embeddings", "suggestions", "clusters", "map", "findings"], null);
+      office.changed(["models", "embeddings", "suggestions", "clusters", "map", "findings", "history"], null);
       return run;
     },
     "runs.export": async ({ runId, path }) => office.app.exportRun(runId, await office.roots.fresh(path)),

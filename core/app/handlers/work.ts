@@ -22,6 +22,7 @@ export function workHandlers(office: Office): Handlers<typeof workMethods> {
     "jobs.list": ({ limit }) => queue.views(limit),
     "jobs.start": (request) => queue.start(request),
     "jobs.stop": ({ jobId }) => queue.stop(jobId),
+    "jobs.pause": ({ jobId }) => queue.pause(jobId),
     "jobs.resume": ({ jobId }) => queue.resume(jobId),
     "exports.formats": () =>
       Object.entries(exportFormats).map(([name, format]: [string, ExportFormat]) => ({

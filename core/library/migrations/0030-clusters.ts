@@ -3,8 +3,8 @@ import type { Migration } from "./index.ts";
 /**
  * Clusters, one clustering a model. Reasons that the SQL cannot give:
  * - Membership hangs on the embedding that it was computed from: where a file changes, both go.
- * - Clusters are found again at will, so that they are not in the operation log, as suggestions are not: an operation
- *   that names rows which a later clustering replaced could never be undone, and would block all before it.
+ * - Clusters are found again at will: making them is not in the operation log, as making suggestions is not. Splits and
+ *   merges are, until a later clustering replaces the rows that they name (core/library/clusters.ts).
  * - Checkpoints are what a job had computed when it was stopped; `fingerprint` says of what.
  */
 export const clusters: Migration = {

@@ -9,6 +9,8 @@ import { runs } from "./0060-runs.ts";
 import { foreground } from "./0070-foreground.ts";
 import { app } from "./0080-app.ts";
 import { suggestionColumns } from "./0090-suggestion-columns.ts";
+import { pausedJobs } from "./0100-paused-jobs.ts";
+import { clusterOperations } from "./0110-cluster-operations.ts";
 
 /**
  * One step of the schema. A migration is never edited once released: a new one follows it. One that changes the columns
@@ -31,6 +33,8 @@ export const migrations: readonly Migration[] = [
   foreground,
   app,
   suggestionColumns,
+  pausedJobs,
+  clusterOperations,
 ];
 
 /** The version that a list of migrations leads to. Throws for a list that is empty or not increasing. */

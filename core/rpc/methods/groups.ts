@@ -4,7 +4,7 @@ import type { ClusterDetails } from "../api.ts";
 import { change, look } from "../define.ts";
 import type { LibraryMap, Operation } from "../records.ts";
 import { device, id, ids, labelChoice, modelId, seed, whole } from "../schemas.ts";
-import type { ClusterWall } from "../views.ts";
+import type { ClusterWall, Regrouping } from "../views.ts";
 
 export const groupMethods = {
   /** The clusters of a model, largest first, each with its most typical members; empty where there are none. */
@@ -20,17 +20,19 @@ export const groupMethods = {
       except: v.optional(ids, []),
     }),
   ),
-  /** Makes several clusters of one; returns their ids. Merging them undoes it. */
-  "clusters.split": change<number[]>()(
+  /** Makes several clusters of one by look, as one undoable act. */
+  "clusters.split": change<Regrouping>()(
     v.strictObject({ clusterId: id, parts: v.optional(whole(2, 1000), 2), seed: v.optional(seed, 1), device }),
   ),
-  /** Makes one cluster of several; returns its id. */
-  "clusters.merge": change<number>()(v.strictObject({ clusterIds: v.pipe(ids, v.minLength(2), v.maxLength(10_000)) })),
+  /** Makes one cluster of several, as one undoable act. */
+  "clusters.merge": change<Regrouping>()(
+    v.strictObject({ clusterIds: v.pipe(ids, v.minLength(2), v.maxLength(10_000)) }),
+  ),
   /**
-   * Makes several clusters of one, each of the images named, and one more of those that none names; returns their ids.
-   * So a merge is taken back. Throws `option-invalid` for an image that is no member or is named twice.
+   * Makes several clusters of one, each of the images named, and one more of those that none names, as one undoable act.
+   * So odd members are taken out. Throws `option-invalid` for an image that is no member or is named twice.
    */
-  "clusters.divide": change<number[]>()(
+  "clusters.divide": change<Regrouping>()(
     v.strictObject({
       clusterId: id,
       groups: v.pipe(v.array(v.pipe(ids, v.minLength(1))), v.minLength(1), v.maxLength(10_000)),
