@@ -96,6 +96,15 @@ export default ts.config(
           selector: "Property[key.name=/^(sandbox|contextIsolation|webSecurity)$/]:not([value.value=true])",
           message: "Electron's checklist keeps it on.",
         },
+        {
+          selector:
+            "CallExpression[callee.property.name='exposeInMainWorld'] :matches(Identifier.arguments, Property > Identifier.value)[name=/^(ipcRenderer|webFrame|process|require)$/]",
+          message: "A page gets named functions, never Electron's own objects.",
+        },
+        {
+          selector: "CallExpression[callee.object.name='ipcMain'][callee.property.name!='handle']",
+          message: "Only handlers.ts takes messages of a page: it checks who sends and parses what comes.",
+        },
       ],
     },
   },

@@ -52,7 +52,8 @@ export interface CoreProcess {
   readonly pid: number | undefined;
 }
 
-const defaultDelays = [500, 1000, 2000, 4000, 4000];
+// One death is mended at once; a core that dies again and again is given time between.
+const defaultDelays = [100, 500, 1000, 2000, 4000];
 /** Deaths within so many milliseconds count together. */
 const window = 60_000;
 /** Characters of its log that are kept to be shown. */

@@ -31,6 +31,9 @@ export type Parts = Pick<
   | "shell"
 >;
 
+/** Under which Windows shows notices, as the installed shortcut has it: `appId` of electron-builder.yml. */
+const applicationId = "org.dinoscope.desktop";
+
 /** Milliseconds that running jobs are given to stop where they can go on from. */
 const stopMs = 10_000;
 
@@ -49,6 +52,7 @@ export function startDesktop(electron: Parts, files: PlainFiles): void {
 async function run(electron: Parts, files: PlainFiles): Promise<void> {
   const { app, dialog, Menu, session, shell } = electron;
   const { platform } = process;
+  if (platform === "win32") app.setAppUserModelId(applicationId);
   const places = findPlaces({ isPackaged: app.isPackaged, appPath: app.getAppPath(), platform, arch: process.arch });
   const settings = openSettings(join(app.getPath("userData"), "desktop.json"));
   const log = openLog(join(app.getPath("logs"), "dinoscope.log"));

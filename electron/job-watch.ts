@@ -54,7 +54,8 @@ export function watchJobs(
   const notify = ({ job }: JobView): void => {
     const long = (job.finishedAt ?? Date.now()) - job.createdAt >= longMs;
     const window = currentWindow();
-    if (!long || job.state === "stopped" || window?.isFocused() === true || !Notification.isSupported()) return;
+    const halted = job.state === "stopped" || job.state === "paused";
+    if (!long || halted || window?.isFocused() === true || !Notification.isSupported()) return;
     const failed = job.state === "failed";
     const notice = new Notification({
       title: failed ? `${words[job.kind]} failed` : `${words[job.kind]} is done`,

@@ -46,7 +46,8 @@ export function menuTemplate({ platform, recent, developing, actions }: MenuStat
   const file: Item = {
     label: "&File",
     submenu: [
-      { label: "Open Library…", accelerator: "CmdOrCtrl+O", click: actions.chooseLibrary },
+      // Without Shift the page adds a folder of pictures.
+      { label: "Open Library…", accelerator: "CmdOrCtrl+Shift+O", click: actions.chooseLibrary },
       { label: "Open Recent", submenu: recentItems(recent, actions) },
       separator,
       { label: mac ? "Show Library in Finder" : "Show Library Folder", click: actions.showLibrary },

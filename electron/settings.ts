@@ -14,7 +14,6 @@ const settings = v.object({
   window: v.nullable(windowState),
 });
 
-export type WindowState = v.InferOutput<typeof windowState>;
 export type SettingsValue = v.InferOutput<typeof settings>;
 
 export interface SettingsFile {

@@ -1,6 +1,6 @@
 /** The one window: where it was last time, the system's colours, and none of the powers that a page could have. */
 import type * as Electron from "electron";
-import type { SettingsFile, WindowState } from "./settings.ts";
+import type { SettingsFile } from "./settings.ts";
 
 type Parts = Pick<typeof Electron, "BrowserWindow" | "nativeTheme" | "screen">;
 
@@ -32,9 +32,8 @@ export function createWindow(
 ): Electron.BrowserWindow {
   const state = settings.value.window;
   const areas = screen.getAllDisplays().map(({ workArea }) => workArea);
-  const bounds = state !== null && isVisible(state, areas) ? boundsOf(state) : initial;
   const window = new BrowserWindow({
-    ...bounds,
+    ...((state === null ? null : fittingBounds(state, areas)) ?? initial),
     ...minimal,
     title: "Dinoscope",
     show: false,
@@ -72,17 +71,35 @@ function background(dark: boolean): string {
   return dark ? "#0f0f10" : "#ececed";
 }
 
-function boundsOf({ x, y, width, height }: WindowState): Electron.Rectangle {
+/**
+ * Where a window that was at `state` belongs now, with the displays' free areas: as it was, but no larger than the
+ * display that most of it is on. Null where too little of it would show to take hold of: displays come and go.
+ */
+export function fittingBounds(
+  state: Electron.Rectangle,
+  areas: readonly Electron.Rectangle[],
+): Electron.Rectangle | null {
+  const grip = 100;
+  const seen = areas
+    .map((area) => ({ area, shared: sharedPart(state, area) }))
+    .filter(({ area, shared }) => shared.width >= grip && shared.height >= grip && state.y >= area.y - 1)
+    .sort((one, other) => other.shared.width * other.shared.height - one.shared.width * one.shared.height);
+  const [best] = seen;
+  if (best === undefined) return null;
+  const { area } = best;
+  const [width, height] = [Math.min(state.width, area.width), Math.min(state.height, area.height)];
+  // One that had to shrink is moved in as a whole; one that fits may hang over an edge, as it was left.
+  const x = width < state.width ? area.x : state.x;
+  const y = height < state.height ? area.y : state.y;
   return { x, y, width, height };
 }
 
-/** Whether enough of a window would be on a display to take hold of: displays come and go. */
-export function isVisible(state: Electron.Rectangle, areas: readonly Electron.Rectangle[]): boolean {
-  const grip = 100;
-  return areas.some(
-    (area) =>
-      Math.min(state.x + state.width, area.x + area.width) - Math.max(state.x, area.x) >= grip &&
-      state.y >= area.y - 1 &&
-      state.y <= area.y + area.height - grip,
-  );
+/** The part that two rectangles have in common; of no extent where there is none. */
+function sharedPart(one: Electron.Rectangle, other: Electron.Rectangle): { width: number; height: number } {
+  const shared = (at: number, size: number, otherAt: number, otherSize: number): number =>
+    Math.max(0, Math.min(at + size, otherAt + otherSize) - Math.max(at, otherAt));
+  return {
+    width: shared(one.x, one.width, other.x, other.width),
+    height: shared(one.y, one.height, other.y, other.height),
+  };
 }

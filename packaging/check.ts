@@ -3,18 +3,16 @@
  * Linux the packed core is copied away and works in an empty environment; for Windows and macOS, whose programs do not
  * run here, the tree is laid out and looked through. Needs the registry for packages of the other platforms.
  */
-import { execFile, fork, spawn } from "node:child_process";
+import { execFile, fork } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { createInterface } from "node:readline";
 import { promisify } from "node:util";
-import sharp from "sharp";
-import * as v from "valibot";
+import { FuseState, FuseV1Options, getCurrentFuseWire } from "@electron/fuses";
 import { findTampering } from "../electron/integrity.ts";
-import { firstLine, type StartMessage } from "../core/rpc/start.ts";
 import { bytesBelow, checkLayout, type Target } from "./layout.ts";
+import { everyProcess, selfTest, serve } from "./self-test.ts";
 import { writeStubElectron } from "./stub-electron.ts";
 
 const run = promisify(execFile);
@@ -68,57 +66,6 @@ function refuse(what: string, lines: readonly string[]): void {
   if (lines.length > 0) throw new Error(`${what}:\n  ${lines.slice(0, 20).join("\n  ")}`);
 }
 
-/** Runs the packed terminal with nothing in its environment, far from the checkout. */
-async function terminal(unpacked: string, args: readonly string[]): Promise<string> {
-  const node = join(unpacked, "node", "node");
-  const { stdout } = await run(node, [join(unpacked, "dist/core/cli.js"), ...args], { cwd: tmpdir(), env: {} });
-  return stdout;
-}
-
-/** What the packed core can do: take pictures in, run a transformer on the CPU, draw a map, read it all from SQLite. */
-async function selfTest(unpacked: string, work: string): Promise<void> {
-  const pictures = join(work, "pictures");
-  mkdirSync(pictures, { recursive: true });
-  for (const [index, background] of ["#c33", "#3c3", "#33c", "#cc3", "#3cc", "#c3c"].entries()) {
-    const picture = sharp({ create: { width: 64, height: 48, channels: 3, background } });
-    await picture.jpeg().toFile(join(pictures, `${index}.jpg`));
-  }
-  const library = ["--library", join(work, "library")];
-  await terminal(unpacked, ["add", pictures, ...library]);
-  await terminal(unpacked, ["models", "new", "random", ...library]);
-  await terminal(unpacked, ["embed", "--device", "cpu", ...library]);
-  const { models } = JSON.parse(await terminal(unpacked, ["status", "--json", ...library])) as {
-    models?: { embedded: number }[];
-  };
-  if (models?.[0]?.embedded !== 6) throw new Error("The packed core did not embed the pictures that it was given.");
-}
-
-/** Starts the packed core as Electron's main does, loads its page, and sees it end with its stdin. */
-async function serve(unpacked: string, work: string): Promise<number> {
-  const start = performance.now();
-  const core = spawn(join(unpacked, "node", "node"), [join(unpacked, "dist/core/main.js")], { cwd: unpacked, env: {} });
-  const ended = new Promise((resolve) => core.once("close", resolve));
-  core.stderr.pipe(process.stderr);
-  const message: StartMessage = { token: "ab".repeat(32), library: join(work, "library"), allow: [] };
-  core.stdin.write(`${JSON.stringify(message)}\n`);
-  for await (const line of createInterface({ input: core.stdout })) {
-    const said = v.parse(firstLine, JSON.parse(line));
-    if (said.type === "error") throw new Error(`The packed core does not start: ${said.message}`);
-    const origin = `http://127.0.0.1:${said.port}`;
-    const page = await fetch(`${origin}/`, { headers: { authorization: `Bearer ${message.token}` } });
-    const text = await page.text();
-    if (!page.ok || !text.includes("<script")) throw new Error(`The packed core's page is ${page.status}.`);
-    break;
-  }
-  const ms = performance.now() - start;
-  core.stdin.end();
-  const overdue = setTimeout(() => core.kill("SIGKILL"), 10_000);
-  await ended;
-  clearTimeout(overdue);
-  if (core.signalCode !== null) throw new Error("The packed core did not end with its stdin.");
-  return ms;
-}
-
 /** Lets the built main process, under the tests' fake Electron, check and start the packed core. */
 async function startAsPacked(archive: string, work: string): Promise<"load" | "message-box"> {
   const paths = Object.fromEntries(["userData", "logs", "documents"].map((name) => [name, join(work, name)]));
@@ -139,14 +86,42 @@ async function startAsPacked(archive: string, work: string): Promise<"load" | "m
   return first;
 }
 
-/** Takes one native file after the other away; each must be missed, by the self-test as by the look at the tree. */
+/** The fuses that are to be on; all others that electron-builder.yml names are to be off. */
+const fusesOn: readonly string[] = [
+  "EnableCookieEncryption",
+  "EnableEmbeddedAsarIntegrityValidation",
+  "OnlyLoadAppFromAsar",
+];
+
+/** What is wrong with the fuses of a packed program, a line each. */
+async function checkFuses(program: string): Promise<string[]> {
+  const wire = await getCurrentFuseWire(program);
+  return [
+    FuseV1Options.RunAsNode,
+    FuseV1Options.EnableCookieEncryption,
+    FuseV1Options.EnableNodeOptionsEnvironmentVariable,
+    FuseV1Options.EnableNodeCliInspectArguments,
+    FuseV1Options.EnableEmbeddedAsarIntegrityValidation,
+    FuseV1Options.OnlyLoadAppFromAsar,
+    FuseV1Options.LoadBrowserProcessSpecificV8Snapshot,
+    FuseV1Options.GrantFileProtocolExtraPrivileges,
+  ]
+    .filter((fuse) => (wire[fuse] === FuseState.ENABLE) !== fusesOn.includes(FuseV1Options[fuse]))
+    .map((fuse) => `${FuseV1Options[fuse]} is ${FuseState[wire[fuse] ?? FuseState.INHERIT]}`);
+}
+
+/** Takes one needed file after the other away; each must be missed, by self-test, look at the tree, and hashes. */
 async function breakOneByOne(unpacked: string, target: Target, work: string): Promise<void> {
-  const natives = [
+  const needed = [
     "node_modules/better-sqlite3/prebuilds/linux-x64.node",
     "node_modules/onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime.so.1",
+    "node_modules/onnxruntime-node/bin/napi-v6/linux/x64/onnxruntime_binding.node",
+    "node_modules/@img/sharp-linux-x64/lib",
     "node_modules/@img/sharp-libvips-linux-x64/lib",
+    "dist/core/engine-main.js",
+    "assets/models/starter/starter.safetensors",
   ];
-  for (const [index, path] of natives.entries()) {
+  for (const [index, path] of needed.entries()) {
     const file = join(unpacked, path);
     renameSync(file, join(work, "away"));
     const layout = checkLayout(unpacked, target);
@@ -193,6 +168,8 @@ async function check(target: Target): Promise<void> {
     const resources = await pack(project, work, target);
     const unpacked = join(resources, "app.asar.unpacked");
     refuse(`The tree for ${target.platform} is wrong`, checkLayout(unpacked, target));
+    const program = target.platform === "win32" ? "dinoscope.exe" : "dinoscope";
+    refuse("The fuses are not as they should be", await checkFuses(join(resources, "..", program)));
     refuse("The hashes do not fit", await findTampering(join(resources, "app.asar"), fs));
     const size = (bytes: number): string => `${(bytes / megabyte).toFixed(0)} MB`;
     const node = bytesBelow(join(unpacked, "node"));
@@ -203,6 +180,7 @@ async function check(target: Target): Promise<void> {
       cpSync(resources, away, { recursive: true });
       const moved = join(away, "app.asar.unpacked");
       await selfTest(moved, join(work, "self-test"));
+      await everyProcess(moved, join(work, "self-test"));
       const archive = join(away, "app.asar");
       if ((await startAsPacked(archive, work)) !== "load")
         throw new Error("Main refuses the files as they were packed.");
@@ -214,7 +192,7 @@ async function check(target: Target): Promise<void> {
       if (answer === "load") throw new Error("Main started a core that was changed.");
       line += `; page served ${(await serve(moved, join(work, "self-test"))).toFixed(0)} ms after the start`;
       await breakOneByOne(moved, target, work);
-      line += "; works, and misses each native file";
+      line += "; works, and misses each needed file";
     }
     console.log(line);
   } finally {

@@ -8,13 +8,24 @@ export interface Target {
   readonly arch: "x64" | "arm64";
 }
 
+/** The core's programs: what main and people start, and every process and thread that these start. */
+export const coreEntries = [
+  "main",
+  "cli",
+  "engine-main",
+  "engine-training-loader-thread",
+  "image-svg-main",
+  "sample-main",
+] as const;
+
 /** Files without which the core does not run, as patterns of paths below `app.asar.unpacked`. */
 function required({ platform, arch }: Target): RegExp[] {
   const target = `${platform}-${arch}`;
-  const library = {
-    linux: "libonnxruntime\\.so\\.1",
-    win32: "onnxruntime\\.dll",
-    darwin: "libonnxruntime\\.1.*\\.dylib",
+  const libraries = {
+    linux: ["libonnxruntime\\.so\\.1"],
+    // The last two compile shaders for WebGPU.
+    win32: ["onnxruntime\\.dll", "DirectML\\.dll", "dxcompiler\\.dll", "dxil\\.dll"],
+    darwin: ["libonnxruntime\\.1.*\\.dylib"],
   }[platform];
   const onnxruntime = `^node_modules/onnxruntime-node/bin/napi-v6/${platform}/${arch}`;
   // On Windows libvips is a DLL beside sharp itself.
@@ -25,12 +36,13 @@ function required({ platform, arch }: Target): RegExp[] {
   return [
     `^node/node${platform === "win32" ? "\\.exe" : ""}$`,
     `^package\\.json$`,
-    `^dist/core/(main|cli|engine-main|sample-main|image-svg-main)\\.js$`,
+    ...coreEntries.map((name) => `^dist/core/${name}\\.js$`),
+    `^assets/models/starter/starter\\.safetensors$`,
     `^dist/renderer/index\\.html$`,
     `^dist/licences/LICENCES\\.txt$`,
     `^node_modules/better-sqlite3/prebuilds/${target}\\.node$`,
     `${onnxruntime}/onnxruntime_binding\\.node$`,
-    `${onnxruntime}/${library}$`,
+    ...libraries.map((library) => `${onnxruntime}/${library}$`),
     `^node_modules/@img/sharp-${target}/lib/sharp-${target}.*\\.node$`,
     vips,
   ].map((pattern) => new RegExp(pattern));

@@ -1,35 +1,42 @@
 /**
  * The built main process with the real core, in plain Node under a fake Electron; Debian's Chromium plays the window.
- * Needs the built page (`npm run build`, which `npm test` does first).
+ * Needs the built page (`npm run build`, which `npm test` does first). How long things took is printed and not judged:
+ * on a busy machine it says nothing. docs/packaging.md has the figures of an idle one.
  */
 import { execFileSync, fork } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { build } from "vite";
-import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { openCoreSocket } from "../../electron/core-socket.ts";
+import { drawLabelled, tinyRun } from "../helpers/pretraining.ts";
 import type { Happening } from "./fake-electron.ts";
-import { isAlive, root, temporaryFolder, until } from "./support.ts";
+import { isAlive, root, temporaryFolder, until, untilAsync } from "./support.ts";
 
 const browserPath = "/usr/bin/chromium";
 
+const builtFolder = mkdtempSync(join(tmpdir(), "dinoscope-main-"));
+
 beforeAll(async () => {
-  for (const name of ["main", "preload"])
-    await build({ configFile: join(root, `packaging/${name}.config.ts`), logLevel: "warn" });
+  const configFile = join(root, "packaging/main.config.ts");
+  await build({ configFile, logLevel: "warn", build: { outDir: builtFolder } });
   if (!existsSync(join(root, "dist/renderer/index.html")))
     throw new Error("The page is not built: run `npm run build` first.");
 });
+afterAll(() => rmSync(builtFolder, { recursive: true, force: true }));
 
 interface Memory {
   readonly kind: "memory";
   readonly bytes: number;
 }
 
-function startMain() {
-  const home = temporaryFolder();
+/** Starts main for a person whose home is this folder. */
+function startMain(home = temporaryFolder()) {
   const paths = Object.fromEntries(["userData", "logs", "documents"].map((name) => [name, join(home, name)]));
   const happenings: (Happening | Memory)[] = [];
-  const child = fork(join(root, "dist/electron/main.js"), {
+  const child = fork(join(builtFolder, "main.js"), {
     execArgv: ["--import", join(root, "test/electron/built-electron.mjs")],
     env: { ...process.env, HOME: home, FAKE_ELECTRON: JSON.stringify({ appPath: root, paths }) },
     stdio: ["ignore", "inherit", "inherit", "ipc"],
@@ -41,7 +48,11 @@ function startMain() {
   return { child, all, pid: child.pid ?? expect.fail("Main did not start.") };
 }
 
-/** Process ids of the children of a process. */
+/** Process ids of everything that a process started, and what that started. */
+function descendantsOf(pid: number): number[] {
+  return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
+}
+
 function childrenOf(pid: number): number[] {
   const lines = execFileSync("ps", ["-A", "-o", "ppid=,pid="], { encoding: "utf8" }).trim().split("\n");
   return lines.flatMap((line) => {
@@ -51,7 +62,7 @@ function childrenOf(pid: number): number[] {
 }
 
 test.skipIf(!existsSync(browserPath))(
-  "main starts the core and loads its page; a killed core is back within 2 s; quitting leaves no process",
+  "main starts the core and loads its page; a killed core is back and the page with it; quitting leaves no process",
   async () => {
     const start = performance.now();
     const main = startMain();
@@ -88,16 +99,13 @@ test.skipIf(!existsSync(browserPath))(
     await take(again.cookie);
     await until(() => hellos.length > 1);
     const reconnectedMs = performance.now() - killed;
-    expect(backMs).toBeLessThan(2000);
-    // The page's own pauses between tries add up to 2.1 s at the third.
-    expect(reconnectedMs).toBeLessThan(4000);
     expect(new Set(hellos).size).toBe(2);
     // The same address: the page was not loaded anew.
     expect(main.all("load")).toHaveLength(1);
 
     main.child.send({ act: "memory" });
     const { bytes } = await until(() => main.all("memory")[0]);
-    const descendants = childrenOf(main.pid).flatMap((pid) => [pid, ...childrenOf(pid)]);
+    const descendants = descendantsOf(main.pid);
     const megabytes = (value: number): string => `${(value / 1e6).toFixed(0)} MB`;
     console.log(
       `core ready after ${readyMs.toFixed(0)} ms, page connected after ${pageMs.toFixed(0)} ms; killed: back after ` +
@@ -112,13 +120,80 @@ test.skipIf(!existsSync(browserPath))(
   },
 );
 
-test("a main that is killed takes its core with it", async () => {
-  const main = startMain();
-  await until(() => main.all("load")[0]);
-  const [core] = childrenOf(main.pid);
-  if (core === undefined) expect.fail("Main has no core.");
+/** Main with a training that has come as far as its first iterations: the engine and its loading threads work. */
+async function training(home = temporaryFolder()) {
+  const main = startMain(home);
+  const { cookie } = await until(() => main.all("cookie")[0]);
+  const socket = await connect(cookie);
+  const folder = await drawLabelled(join(home, "photos"));
+  await socket.call("jobs.start", { kind: "ingest", parameters: { folder } });
+  const job = async (kind: string) => {
+    const views = await socket.call("jobs.list", { limit: 50 });
+    return views.find((view) => view.job.kind === kind);
+  };
+  await untilAsync(async () => (await job("ingest"))?.job.state === "done");
+  // Far more iterations than any test waits for.
+  const { probeEvery: _, ...choice } = tinyRun;
+  await socket.call("jobs.start", { kind: "pretrain", parameters: { ...choice, iterations: 1_000_000 } });
+  await untilAsync(async () => {
+    const view = await job("pretrain");
+    if (view?.job.state === "failed") expect.fail(view.job.problem?.message);
+    return (view?.progress?.done ?? 0) > 2;
+  });
+  const descendants = descendantsOf(main.pid);
+  expect(descendants.length, "the core and its engine run").toBeGreaterThan(1);
+  return { main, socket, job, descendants, home };
+}
+
+async function connect({ url, name = "", value = "" }: { url: string; name?: string; value?: string }) {
+  let open = false;
+  const socket = openCoreSocket(
+    { origin: url, cookie: name, token: value },
+    () => {},
+    () => (open = true),
+  );
+  onTestFinished(() => socket.close());
+  await until(() => open);
+  return socket;
+}
+
+test("quitting while a training runs asks, stops it so that it can go on, and leaves no process", async () => {
+  const { main, descendants, home } = await training();
+  main.child.send({ act: "quit" });
+  await until(() => main.child.exitCode !== null);
+  expect(main.child.exitCode).toBe(0);
+  expect(main.all("message-box").map(({ options }) => options.message)).toEqual([
+    "A job is running. Stop it and quit?",
+  ]);
+  await until(() => !descendants.some(isAlive));
+
+  const again = startMain(home);
+  const socket = await connect((await until(() => again.all("cookie")[0])).cookie);
+  const [stopped] = await socket.call("jobs.list", { limit: 1 });
+  expect(stopped?.job).toMatchObject({ kind: "pretrain", state: "stopped" });
+  await socket.call("jobs.resume", { jobId: stopped?.job.id ?? 0 });
+  const before = stopped?.job.done ?? 0;
+  await untilAsync(async () => ((await socket.call("jobs.list", { limit: 1 }))[0]?.progress?.done ?? 0) > before);
+});
+
+test("a main that is killed while a training runs takes core and engine with it", async () => {
+  const { main, descendants } = await training();
   main.child.kill("SIGKILL");
-  await until(() => !isAlive(core));
+  await until(() => !descendants.some(isAlive));
+});
+
+test("a core that is killed while a training runs takes its engine with it, and comes back to a job that can go on", async () => {
+  const { main, socket, descendants } = await training();
+  const [core = 0] = childrenOf(main.pid);
+  process.kill(core, "SIGKILL");
+  await until(() => !descendants.some(isAlive));
+  await until(() => main.all("cookie")[1]);
+  await untilAsync(async () => (await socket.call("library.overview", {}).catch(() => null)) !== null);
+  const [halted] = await socket.call("jobs.list", { limit: 1 });
+  expect(halted?.job.kind).toBe("pretrain");
+  expect(["queued", "running"]).not.toContain(halted?.job.state);
+  await socket.call("jobs.resume", { jobId: halted?.job.id ?? 0 });
+  await untilAsync(async () => ((await socket.call("jobs.list", { limit: 1 }))[0]?.progress?.done ?? 0) > 0);
 });
 
 function residentBytes(pid: number): number {

@@ -32,6 +32,13 @@ async function started(options: Partial<FakeOptions> = {}) {
   return { fake, electron, origin, page, ...checkout };
 }
 
+/** What the page finds. Imported by a name that tsc does not follow: the page's code needs the types of browsers. */
+async function foundByPage(): Promise<Desktop | null> {
+  const module: string = "../../renderer/lib/desktop.ts";
+  const { pageDesktop } = (await import(module)) as { pageDesktop: () => Desktop | null };
+  return pageDesktop();
+}
+
 /** The functions that the preload script gives to the page. */
 async function desktopOf(fake: FakeElectron): Promise<Desktop> {
   vi.resetModules();
@@ -43,6 +50,7 @@ async function desktopOf(fake: FakeElectron): Promise<Desktop> {
 const job = (state: string, more: object = {}) => ({
   job: { id: 4, kind: "pretrain", state, done: 0, total: 0, problem: null, createdAt: 0, finishedAt: null, ...more },
   progress: null,
+  halting: null,
   result: null,
 });
 
@@ -138,6 +146,11 @@ test("the preload script gives named functions, and each finds its handler", asy
   });
   const desktop = await desktopOf(fake);
   expect(Object.keys(fake.exposed)).toEqual([desktopGlobal]);
+  // The page finds what is exposed, whatever its name.
+  expect(await foundByPage()).toBeNull();
+  for (const [name, exposed] of Object.entries(fake.exposed)) vi.stubGlobal(name, exposed);
+  onTestFinished(() => void vi.unstubAllGlobals());
+  expect(await foundByPage()).toBe(desktop);
   expect(Object.values(desktop).filter((value) => typeof value !== "function")).toEqual([process.platform]);
   expect([...fake.channels.keys()].sort()).toEqual(Object.keys(channels).sort());
 
@@ -215,6 +228,12 @@ test("progress is shown, training keeps the machine awake, and a long job that e
   expect(all(fake, "notice")[0]?.options.title).toBe("Training is done");
   expect(all(fake, "progress").at(-1)?.value).toBe(-1);
   expect(all(fake, "blocker").map(({ on }) => on)).toEqual([true, false]);
+  // One that is paused has not ended, however long it ran, and the machine may sleep.
+  await tell(job("running"));
+  await tell(job("paused"));
+  await until(() => all(fake, "blocker").length === 4);
+  expect(all(fake, "blocker").at(-1)?.on).toBe(false);
+  expect(all(fake, "notice")).toHaveLength(1);
 });
 
 test.each([
@@ -260,8 +279,18 @@ test("a second start ends at once and shows the window of the first", async () =
   startDesktop(second.electron, plainFiles());
   expect(second.happenings).toEqual([{ kind: "quit" }]);
   const { fake } = await started();
+  const [window] = fake.windows;
+  if (window !== undefined) window.minimized = true;
   fake.appEvents.emit("second-instance");
   expect(fake.windows).toHaveLength(1);
+  expect(all(fake, "window").map(({ act }) => act)).toEqual(["restore", "show", "focus"]);
+});
+
+test("the about box says what this is, and whose work is in it", async () => {
+  const { fake } = await started();
+  const [about] = all(fake, "about");
+  expect(about?.options).toMatchObject({ applicationName: "Dinoscope", applicationVersion: "0.0.0" });
+  expect(about?.options.copyright).toContain("Apache-2.0");
 });
 
 test("settings that make no sense count as none", async () => {

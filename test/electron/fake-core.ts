@@ -34,7 +34,7 @@ socketServer.on("connection", (socket, { headers }) => {
     socket.send(JSON.stringify({ id: message.id, result: message.method === "jobs.list" ? jobs : null }));
     if (message.method !== "jobs.stop") return;
     const job = { id: message.params.jobId, kind: "pretrain", state: "stopped", createdAt: 0, finishedAt: 0 };
-    socket.send(JSON.stringify({ event: "job", data: { job, progress: null, result: null } }));
+    socket.send(JSON.stringify({ event: "job", data: { job, progress: null, halting: null, result: null } }));
   });
 });
 

@@ -47,6 +47,10 @@ export type Happening =
   | { readonly kind: "notice"; readonly options: Electron.NotificationConstructorOptions }
   | { readonly kind: "blocker"; readonly on: boolean }
   | { readonly kind: "menu"; readonly template: readonly Electron.MenuItemConstructorOptions[] }
+  | { readonly kind: "about"; readonly options: Electron.AboutPanelOptionsOptions }
+  /** What was done with a window: shown, focused, maximized, restored from the dock. */
+  | { readonly kind: "window"; readonly act: string }
+  | { readonly kind: "background"; readonly colour: string }
   | { readonly kind: "quit" };
 
 export interface FakeOptions {
@@ -55,6 +59,8 @@ export interface FakeOptions {
   readonly paths: Readonly<Record<string, string>>;
   readonly isPackaged?: boolean;
   readonly dark?: boolean;
+  /** Free areas of the displays; one of 1920 by 1080 unless given. */
+  readonly displays?: readonly Electron.Rectangle[];
   /** Whether another instance runs already. */
   readonly second?: boolean;
   /** What the user answers; by default the first button, and no file. */
@@ -70,6 +76,10 @@ export interface FakeWindow {
   readonly window: Electron.BrowserWindow;
   openHandler: ((details: Electron.HandlerDetails) => Electron.WindowOpenHandlerResponse) | undefined;
   focused: boolean;
+  minimized: boolean;
+  maximized: boolean;
+  /** Where it is, as a person may have moved it. */
+  bounds: Electron.Rectangle;
 }
 
 type Preload = Pick<typeof Electron, "contextBridge" | "ipcRenderer" | "webUtils">;
@@ -79,6 +89,8 @@ export interface FakeElectron {
   readonly electron: Parts & Preload;
   readonly happenings: readonly Happening[];
   readonly appEvents: EventEmitter;
+  /** Plays the system changing between dark and light. */
+  setDark(dark: boolean): void;
   readonly windows: readonly FakeWindow[];
   /** What was asked of the session. */
   readonly locks: {
@@ -113,7 +125,8 @@ export function createFakeElectron(options: FakeOptions): FakeElectron {
   const locks: FakeElectron["locks"] = { sandboxed: false, downloads: new EventEmitter() };
   const channels = new Map<string, Handler>();
   const exposed: Record<string, unknown> = {};
-  const display = { x: 0, y: 0, width: 1920, height: 1080 };
+  const displays = options.displays ?? [{ x: 0, y: 0, width: 1920, height: 1080 }];
+  let dark = options.dark ?? false;
 
   const app = refuseUnknown<Electron.App>("app", {
     ...listening<Electron.App>(appEvents),
@@ -139,7 +152,7 @@ export function createFakeElectron(options: FakeOptions): FakeElectron {
       happen({ kind: "quit" });
     },
     requestSingleInstanceLock: () => options.second !== true,
-    setAboutPanelOptions: () => {},
+    setAboutPanelOptions: (about) => happen({ kind: "about", options: about }),
     whenReady: () => Promise.resolve(),
   });
 
@@ -154,27 +167,38 @@ export function createFakeElectron(options: FakeOptions): FakeElectron {
       const window = refuseUnknown<Electron.BrowserWindow>("BrowserWindow", {
         ...listening<Electron.BrowserWindow>(events),
         webContents,
-        focus: () => {},
-        getNormalBounds: () => ({
-          x: given.x ?? 0,
-          y: given.y ?? 0,
-          width: given.width ?? 0,
-          height: given.height ?? 0,
-        }),
+        focus: () => happen({ kind: "window", act: "focus" }),
+        getNormalBounds: () => made.bounds,
         isFocused: () => made.focused,
-        isMaximized: () => false,
-        isMinimized: () => false,
+        isMaximized: () => made.maximized,
+        isMinimized: () => made.minimized,
         loadURL: (url) => {
           happen({ kind: "load", url });
           return Promise.resolve();
         },
-        maximize: () => {},
-        restore: () => {},
-        setBackgroundColor: () => {},
+        maximize: () => {
+          made.maximized = true;
+          happen({ kind: "window", act: "maximize" });
+        },
+        restore: () => {
+          made.minimized = false;
+          happen({ kind: "window", act: "restore" });
+        },
+        setBackgroundColor: (colour) => happen({ kind: "background", colour }),
         setProgressBar: (value) => happen({ kind: "progress", value }),
-        show: () => {},
+        show: () => happen({ kind: "window", act: "show" }),
       });
-      const made: FakeWindow = { options: given, events, contents, window, openHandler: undefined, focused: true };
+      const made: FakeWindow = {
+        options: given,
+        events,
+        contents,
+        window,
+        openHandler: undefined,
+        focused: true,
+        minimized: false,
+        maximized: false,
+        bounds: { x: given.x ?? 0, y: given.y ?? 0, width: given.width ?? 0, height: given.height ?? 0 },
+      };
       windows.push(made);
       appEvents.emit("web-contents-created", {}, webContents);
       return window;
@@ -237,6 +261,10 @@ export function createFakeElectron(options: FakeOptions): FakeElectron {
   return {
     happenings,
     appEvents,
+    setDark: (next) => {
+      dark = next;
+      themeEvents.emit("updated");
+    },
     windows,
     locks,
     channels,
@@ -263,7 +291,9 @@ export function createFakeElectron(options: FakeOptions): FakeElectron {
       }),
       nativeTheme: refuseUnknown<Electron.NativeTheme>("nativeTheme", {
         ...listening<Electron.NativeTheme>(themeEvents),
-        shouldUseDarkColors: options.dark ?? false,
+        get shouldUseDarkColors() {
+          return dark;
+        },
       }),
       powerSaveBlocker: refuseUnknown<Electron.PowerSaveBlocker>("powerSaveBlocker", {
         start: () => {
@@ -277,7 +307,7 @@ export function createFakeElectron(options: FakeOptions): FakeElectron {
         },
       }),
       screen: refuseUnknown<Electron.Screen>("screen", {
-        getAllDisplays: () => [refuseUnknown<Electron.Display>("display", { workArea: display })],
+        getAllDisplays: () => displays.map((workArea) => refuseUnknown<Electron.Display>("display", { workArea })),
       }),
       session: refuseUnknown<typeof Electron.session>("session", { defaultSession: pages }),
       shell: refuseUnknown<Electron.Shell>("shell", {

@@ -47,6 +47,11 @@ export async function until<Value>(look: () => Value | undefined | null | false)
   }
 }
 
+/** The same for what has to be asked for. */
+export async function untilAsync(look: () => Promise<boolean>): Promise<void> {
+  while (!(await look())) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
 /** Whether a process runs. */
 export function isAlive(pid: number): boolean {
   try {
