@@ -30,8 +30,11 @@ export interface CoreClient {
   close(): void;
 }
 
-/** Pauses before the line is tried again, in milliseconds; the last one from then on. */
-const pausesMs = [300, 400, 500, 600, 1200, 2500, 5000];
+/**
+ * Pauses before the line is tried again, in milliseconds; the last one from then on. A core that was killed is back in
+ * about a second, and is noticed at once; one that stays away is left in peace.
+ */
+const pausesMs: readonly number[] = [...new Array<number>(15).fill(200), 500, 1200, 2500, 5000];
 
 const cut: Problem = {
   code: "core-gone",

@@ -124,6 +124,14 @@ export const clusterCommands: readonly AppCommand[] = [
     run: ({ clusters }) => clusters.split(2),
   },
   {
+    id: "take-out",
+    title: "Make a cluster of what is left out",
+    group,
+    keys: ["Shift+X"],
+    when: (app) => inOpen(app) && !app.core.guest && app.clusters.out.size > 0 && app.clusters.kept > 0,
+    run: ({ clusters }) => clusters.takeOut(),
+  },
+  {
     id: "pick-cluster",
     title: "Mark the cluster to merge it",
     group,

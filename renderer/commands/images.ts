@@ -208,6 +208,17 @@ export const imageCommands: readonly AppCommand[] = [
     run: ({ place }) => place.go({ view: "grid", filter: {}, sort: { by: "name" }, imageId: null }),
   },
   {
+    id: "remove-filter",
+    title: "Take off the last filter",
+    group: "Grid",
+    keys: ["Mod+Backspace"],
+    when: ({ place }) => place.filterCount > 0 && place.imageId === null,
+    run: ({ place }) => {
+      const last = Object.keys(place.filter).at(-1);
+      if (last !== undefined) place.narrow({ [last]: undefined });
+    },
+  },
+  {
     id: "show-unlabelled",
     title: "Show unlabelled images",
     group: "Grid",

@@ -1,3 +1,4 @@
+import { pageDesktop } from "../lib/desktop.ts";
 import type { App, AppCommand } from "../state/app.svelte.ts";
 
 const mayChange = ({ core }: App): boolean => !core.guest;
@@ -12,6 +13,18 @@ export const libraryCommands: readonly AppCommand[] = [
     keys: ["Mod+O"],
     when: mayChange,
     run: ({ panels }) => panels.show("folder"),
+  },
+  {
+    id: "open-library",
+    title: "Open another library",
+    group: "Library",
+    // As in the desktop program's menu (electron/menu.ts).
+    keys: ["Mod+Shift+O"],
+    when: () => pageDesktop() !== null,
+    run: ({ core }) =>
+      void pageDesktop()
+        ?.chooseLibrary()
+        .catch((error: unknown) => core.refused(error)),
   },
   {
     id: "choose-model",
@@ -44,6 +57,30 @@ export const libraryCommands: readonly AppCommand[] = [
     keys: [],
     when: hasModel,
     run: ({ jobs }) => void jobs.start({ kind: "masks", parameters: {} }),
+  },
+  {
+    id: "pause-jobs",
+    title: "Pause the work that runs",
+    group: "Library",
+    keys: ["Mod+."],
+    when: (app) => mayChange(app) && app.jobs.pausable.length > 0,
+    run: ({ jobs }) => jobs.pauseAll(),
+  },
+  {
+    id: "resume-jobs",
+    title: "Resume the work that is paused",
+    group: "Library",
+    keys: ["Mod+."],
+    when: (app) => mayChange(app) && app.jobs.paused.length > 0,
+    run: ({ jobs }) => jobs.resumeAll(),
+  },
+  {
+    id: "stop-jobs",
+    title: "Stop the work that runs",
+    group: "Library",
+    keys: ["Mod+Shift+X"],
+    when: (app) => mayChange(app) && app.jobs.active.length > 0,
+    run: ({ jobs }) => jobs.stopAll(),
   },
   {
     id: "show-skipped",

@@ -1,9 +1,31 @@
-/** What points are coloured by: a number for each point, folded into as many colours as eyes can tell apart. */
+/** What points are coloured by: a number for each point, folded into as many colours as the painter has. */
 
 export type Rgb = readonly [number, number, number];
 
-/** More colours than these are not told apart; what is rarer shares one. */
-export const mostColours = 20;
+/**
+ * Values with a colour of their own; what is rarer shares one. Far fewer can be told apart by eye alone, but neighbours on
+ * the map seldom have near colours, and the legend and the card under the pointer name them.
+ */
+export const mostColours = 96;
+
+/** Every so many colours lightness and chroma change, so that a hue that comes back is another colour. */
+const tierLength = 20;
+const tiers = {
+  dark: [
+    [0.74, 0.16],
+    [0.62, 0.13],
+    [0.86, 0.09],
+    [0.68, 0.08],
+    [0.8, 0.13],
+  ],
+  light: [
+    [0.6, 0.16],
+    [0.54, 0.12],
+    [0.7, 0.11],
+    [0.48, 0.1],
+    [0.62, 0.07],
+  ],
+} as const;
 
 /** A line of the legend. Places in `slots`: 0 is for points without a value, 1 for those that share a colour. */
 export interface LegendRow {
@@ -75,8 +97,10 @@ export function slotColours(dark: boolean): Rgb[] {
   const colours = Array.from({ length: mostColours }, (_, at): Rgb => {
     // Steps of the golden angle; light and dark in turn tell apart the hues that end up near each other.
     const hue = (25 + at * 137.508) % 360;
-    const lightness = (dark ? 0.74 : 0.6) + (at % 2 === 0 ? 0 : dark ? 0.1 : -0.13) + (at % 5 === 4 ? 0.05 : 0);
-    return oklchToRgb(lightness, 0.16, hue);
+    const [base, chroma] = tiers[dark ? "dark" : "light"][Math.floor(at / tierLength)] ?? [0.6, 0.1];
+    const step = at < tierLength ? 1 : 0.6;
+    const lightness = base + (at % 2 === 0 ? 0 : dark ? 0.1 : -0.13) * step + (at % 5 === 4 ? 0.05 : 0);
+    return oklchToRgb(lightness, chroma, hue);
   });
   return [...greys, ...colours];
 }

@@ -33,7 +33,8 @@ export interface PointPainter {
   close(): void;
 }
 
-const mostSlots = 32;
+/** Colours of `slotColours`, with room: WebGL 2 promises 256 uniforms of the vertex shader. */
+const mostSlots = 128;
 
 const vertexSource = `#version 300 es
 layout(location = 0) in vec2 place;
@@ -58,9 +59,11 @@ void main() {
     return;
   }
   gl_Position = vec4((mix(before, place, progress) - middle) * unit, 0.0, 1.0);
-  size = selected ? diameter + 5.0 : dimmed ? diameter * 0.8 : diameter;
+  // What has no value stays behind what has one.
+  bool plain = look.x == 0u;
+  size = selected ? diameter + 5.0 : dimmed || plain ? diameter * 0.8 : diameter;
   gl_PointSize = size + 1.0;
-  colour = vec4(colours[min(look.x, ${mostSlots - 1}u)], selected ? 1.0 : dimmed ? opacity * 0.14 : opacity);
+  colour = vec4(colours[min(look.x, ${mostSlots - 1}u)], selected ? 1.0 : dimmed ? opacity * 0.14 : plain ? opacity * 0.75 : opacity);
 }`;
 
 const fragmentSource = `#version 300 es

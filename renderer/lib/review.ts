@@ -30,6 +30,15 @@ export function precisionWords(step: PrecisionStep, left: number): string {
   return `Accept ${count} at about ${about} %, between ${points(step.low)} and ${points(step.high)}`;
 }
 
+/** How many of them are wrong, as far as can be told; the worst of the interval beside it. */
+export function mistakeWords({ count, expected, low }: PrecisionStep): string {
+  const wrong = Math.round(count * (1 - expected));
+  // A share such as 0.94 is a little more or less in binary: that is no mistake more.
+  const most = Math.ceil(count * (1 - low) - 1e-9);
+  if (most === 0) return "all of them right";
+  return wrong === most ? `perhaps ${inFull(most)} wrong` : `perhaps ${inFull(wrong)} wrong, ${inFull(most)} at worst`;
+}
+
 /** The next image that is not decided about: after `from`, else from the start; -1 where there is none. */
 export function nextUndecided(ids: readonly number[], decided: ReadonlyMap<number, Decision>, from: number): number {
   for (let by = 1; by <= ids.length; by++) {

@@ -2,6 +2,7 @@
 import type { PretrainParameters } from "../../core/rpc/pretrain-choice.ts";
 import type { Run } from "../../core/rpc/records.ts";
 import type { PresetOffer } from "../../core/rpc/views.ts";
+import { percent } from "./words.ts";
 
 /** What a preset means, beside its numbers. */
 export const presetWords: Readonly<Record<PresetOffer["name"], { title: string; text: string }>> = {
@@ -99,6 +100,31 @@ export const stateWords: Readonly<Record<Run["state"], string>> = {
   failed: "Failed",
   done: "Done",
 };
+
+/** How well a model tells labels: a share with its 95 % interval. */
+export interface Told {
+  readonly name: string;
+  readonly top1: number;
+  readonly top1Low: number;
+  readonly top1High: number;
+}
+
+/** Whether a model is better than the one before, and no more than the figures can carry. */
+export function gainWords(
+  before: Told,
+  after: Told,
+): { readonly kind: "better" | "worse" | "same"; readonly text: string } {
+  const figures = `${percent(after.top1)} against ${percent(before.top1)}`;
+  // The same pictures are told by both, so this is on the careful side.
+  if (after.top1Low > before.top1High) return { kind: "better", text: `${after.name} tells more labels: ${figures}.` };
+  if (before.top1Low > after.top1High) {
+    return {
+      kind: "worse",
+      text: `${before.name} still tells more labels: ${percent(before.top1)} against ${percent(after.top1)}.`,
+    };
+  }
+  return { kind: "same", text: `No clear difference with the labels so far: ${figures}.` };
+}
 
 /** Passes over the pictures that some iterations are, as the core counts them: what is left over waits for the next. */
 export function passesOf({ settings, imageCount }: Pick<Run, "settings" | "imageCount">, iterations: number): number {

@@ -3,6 +3,7 @@ import { queryPath } from "../../core/rpc/paths.ts";
 import { connectCore, pageSocket, type CoreClient } from "../core-client.ts";
 import { idsFromText, idsToText } from "../lib/id-set.ts";
 import type { Stroke } from "../lib/keys.ts";
+import { picturesAgain } from "../lib/pictures-again.ts";
 import { Checks } from "./checks.svelte.ts";
 import { Clusters } from "./clusters.svelte.ts";
 import { Commands, type Command } from "./commands.svelte.ts";
@@ -89,10 +90,12 @@ export class App {
         if (this.core.arrivals > 0) untrack(() => void this.#loadAll());
       });
       $effect(() => {
+        if (this.core.arrivals > 1) picturesAgain(document.images);
+      });
+      $effect(() => {
         this.commands.own = this.preferences.choices.keys;
       });
       $effect(() => {
-        if (this.core.arrivals === 0) return;
         const { filter, sort } = this.place;
         untrack(() => this.images.show({ filter, sort }));
       });
@@ -153,7 +156,6 @@ export class App {
         this.jobs.load(),
         this.history.load(),
       ]);
-      this.images.reload();
     } catch (error) {
       // A line that is cut again is said by the banner.
       if (this.core.line === "open") this.core.refused(error);

@@ -11,7 +11,7 @@ import type { History } from "./history.svelte.ts";
 import type { Images } from "./images.svelte.ts";
 import type { Jobs } from "./jobs.svelte.ts";
 import { namesOf, type Labels } from "./labels.svelte.ts";
-import type { LabelChoice, Labelling, Within } from "./labelling.svelte.ts";
+import type { LabelChoice, Labelling, Sequence, Within } from "./labelling.svelte.ts";
 import type { Library } from "./library.svelte.ts";
 import type { Panels } from "./panels.svelte.ts";
 import type { Place } from "./place.svelte.ts";
@@ -164,6 +164,12 @@ export class Checks implements Within {
     const { finding, marked } = this;
     if (finding === null || marked === null) return [];
     return this.tab === "duplicates" ? finding.images.map(({ imageId }) => imageId) : [marked.imageId];
+  }
+
+  /** The images of all findings of the tab, in their order. */
+  sequence(): Sequence {
+    const ids = new Set(this.findings.flatMap(({ images }) => images.map(({ imageId }) => imageId)));
+    return { ids: [...ids], name: "these findings" };
   }
 
   /** The label went on by another way. */

@@ -7,11 +7,10 @@ import { leftOf, orderClusters, type WallCluster, type WallOrder } from "../lib/
 import { modelLookOf, type Look } from "../lib/model-looks.ts";
 import { problemOf } from "../lib/problem.ts";
 import { stepFrom, type Step } from "../lib/tiles.ts";
-import { counted } from "../lib/words.ts";
 import type { Core } from "./core.svelte.ts";
 import type { History } from "./history.svelte.ts";
 import type { Jobs } from "./jobs.svelte.ts";
-import type { Labelling, LabelChoice, Within } from "./labelling.svelte.ts";
+import type { Labelling, LabelChoice, Sequence, Within } from "./labelling.svelte.ts";
 import { namesOf, type Labels } from "./labels.svelte.ts";
 import type { Library } from "./library.svelte.ts";
 import type { Panels } from "./panels.svelte.ts";
@@ -250,7 +249,8 @@ export class Clusters implements Within {
       except: isOpen ? [...this.out] : [],
     });
     if (done === undefined) return;
-    if (!("labelId" in choice)) void labels.load();
+    if ("labelId" in choice) this.#parts.labelling.remember(choice.labelId);
+    else void labels.load();
     if (done.operation === null) {
       toasts.show({ kind: "done", message: "Nothing to label: every image here has a label." });
       return;
@@ -266,43 +266,41 @@ export class Clusters implements Within {
   }
 
   async split(parts: number): Promise<void> {
-    const { core, toasts } = this.#parts;
+    const { core, history } = this.#parts;
     const cluster = this.focused;
     if (cluster === null) return;
-    const ids = await core.change("clusters.split", { clusterId: cluster.id, parts });
-    if (ids === undefined) return;
+    const done = await core.change("clusters.split", { clusterId: cluster.id, parts });
+    if (done === undefined) return;
     if (this.openId !== null) this.close();
-    this.picked = new Set(ids);
+    this.picked = new Set(done.clusterIds);
     await this.load();
-    this.#focus(ids);
-    toasts.show({
-      kind: "done",
-      message: `Split ${counted(cluster.size, "image")} into ${counted(ids.length, "cluster")}`,
-      action: { title: "Undo", run: () => void this.#together(ids) },
-    });
+    this.#focus(done.clusterIds);
+    history.told(done.operation);
+  }
+
+  /** Makes a cluster of its own of those that are left out of the open one; the others stay open. */
+  async takeOut(): Promise<void> {
+    const { core, history, place } = this.#parts;
+    const { openId } = this;
+    if (openId === null || this.out.size === 0 || this.kept === 0) return;
+    const done = await core.change("clusters.divide", { clusterId: openId, groups: [[...this.out]] });
+    if (done === undefined) return;
+    this.out = new Set();
+    place.keep({ open: String(done.clusterIds[1] ?? "") });
+    await this.load();
+    history.told(done.operation);
   }
 
   /** Makes one cluster of those that are marked. */
   async merge(): Promise<void> {
-    const { core, toasts } = this.#parts;
-    const ids = [...this.picked];
-    const { modelId } = this;
-    if (ids.length < 2 || modelId === null) return;
-    // Who was where, so that it can be taken back.
-    const groups = await Promise.all(ids.map(async (id) => [...(await this.#membersOf(modelId, id)).ids])).catch(
-      (error: unknown) => core.refused(error),
-    );
-    if (groups === undefined) return;
-    const id = await core.change("clusters.merge", { clusterIds: ids });
-    if (id === undefined) return;
+    const { core, history } = this.#parts;
+    if (this.picked.size < 2) return;
+    const done = await core.change("clusters.merge", { clusterIds: [...this.picked] });
+    if (done === undefined) return;
     this.picked = new Set();
     await this.load();
-    this.#focus([id]);
-    toasts.show({
-      kind: "done",
-      message: `Merged ${counted(ids.length, "cluster")}`,
-      action: { title: "Undo", run: () => void core.change("clusters.divide", { clusterId: id, groups }) },
-    });
+    this.#focus(done.clusterIds);
+    history.told(done.operation);
   }
 
   /** Groups the model's images; `count` null finds the number by itself. */
@@ -322,6 +320,11 @@ export class Clusters implements Within {
     this.step("right");
   }
 
+  sequence(): Sequence | null {
+    if (this.openId === null) return null;
+    return { ids: this.#places.map((place) => this.members.ids[place] ?? 0), name: "this cluster" };
+  }
+
   get #isShown(): boolean {
     return this.#parts.place.view === "clusters";
   }
@@ -332,11 +335,6 @@ export class Clusters implements Within {
     const next = this.shown.findIndex((cluster, at) => at > from && leftOf(cluster) > 0);
     if (next >= 0) this.at = next;
     if (this.openId !== null) this.close();
-  }
-
-  async #together(ids: number[]): Promise<void> {
-    this.picked = new Set();
-    await this.#parts.core.change("clusters.merge", { clusterIds: ids });
   }
 
   #focus(ids: readonly number[]): void {

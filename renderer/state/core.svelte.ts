@@ -1,5 +1,5 @@
 import type { Call, MethodName, Params, Result } from "../../core/rpc/contract.ts";
-import type { EventName, Events } from "../../core/rpc/messages.ts";
+import { changeKinds, type EventName, type Events } from "../../core/rpc/messages.ts";
 import type { CoreClient, LineState } from "../core-client.ts";
 import { problemOf } from "../lib/problem.ts";
 import type { Toasts } from "./toasts.svelte.ts";
@@ -16,6 +16,8 @@ export class Core {
   arrivals = $state(0);
   readonly client: CoreClient;
   readonly #toasts: Toasts;
+  /** The last start of the core that was heard of, and how far its changes were. */
+  #seen = { instance: "", revision: 0 };
   readonly #listeners: Listeners = { hello: [], changed: [], history: [], job: [], device: [], run: [] };
 
   constructor(client: CoreClient, toasts: Toasts) {
@@ -23,13 +25,22 @@ export class Core {
     this.#toasts = toasts;
     client.onState((state) => (this.line = state));
     client.onEvent(({ event, data }) => {
-      // The pair of name and data is the message's; TypeScript loses it when both are taken out.
-      for (const listener of this.#listeners[event]) (listener as (given: typeof data) => void)(data);
+      if (event === "changed") this.#seen = { ...this.#seen, revision: data.revision };
+      this.#tell(event, data);
     });
-    this.on("hello", ({ guest }) => {
+    this.on("hello", ({ guest, instance, revision }) => {
+      const seen = this.#seen;
       this.guest = guest;
+      this.#seen = { instance, revision };
       this.arrivals += 1;
+      if (seen.instance === "" || (seen.instance === instance && seen.revision === revision)) return;
+      // What changed meanwhile was told to nobody, so that it may have been anything.
+      this.#tell("changed", { kinds: changeKinds, imageIds: null, revision });
     });
+  }
+
+  #tell<Name extends EventName>(event: Name, data: Events[Name]): void {
+    for (const listener of this.#listeners[event]) listener(data);
   }
 
   /** Asks for something; the caller handles a refusal. */

@@ -53,6 +53,9 @@ export class Images implements Order {
   readonly #soon;
   #query: ImageQuery = {};
   #asked: AbortController | null = null;
+  /** The library's revision that the list is of, and the one that the core told when the line was opened. */
+  #revision = 0;
+  #told = 0;
   /** When a label was last put on here. */
   #labelledAt = -Infinity;
   /** Labels that were put on here since then, by image: an answer that was under way knows nothing of them. */
@@ -61,6 +64,11 @@ export class Images implements Order {
   constructor(core: Core) {
     this.#core = core;
     this.#soon = calmly(() => this.#load(), 200);
+    // The list is asked for before the line is open, so that nothing need wait for the other. It may have come too early.
+    core.on("hello", ({ revision }) => {
+      this.#told = revision;
+      if (this.state === "failed" || (this.state === "ready" && this.#revision !== revision)) this.#soon.ask(0);
+    });
     core.on("changed", ({ kinds }) => {
       // What was labelled here is shown already: it leaves a filter a moment later, so that the grid does not move
       // under every key.
@@ -137,8 +145,10 @@ export class Images implements Order {
     this.#asked = asked;
     const { path, body } = imagesRequest(this.#query);
     try {
-      const { columns } = decodeImages(await this.#core.client.bytes(path, { body, signal: asked.signal }));
-      this.columns = columns;
+      const list = decodeImages(await this.#core.client.bytes(path, { body, signal: asked.signal }));
+      this.columns = list.columns;
+      this.#revision = list.revision;
+      if (list.revision < this.#told) this.#soon.ask(0);
       if (performance.now() - this.#labelledAt < ownMs)
         for (const [id, labelId] of this.#put) this.#relabel(id, labelId);
       this.problem = null;

@@ -1,4 +1,5 @@
 import type { JobRequest } from "../../core/rpc/contract.ts";
+import { canPause } from "../../core/rpc/pausing.ts";
 import type { Job, JobKind } from "../../core/rpc/records.ts";
 import type { JobView } from "../../core/rpc/views.ts";
 import type { Core } from "./core.svelte.ts";
@@ -19,7 +20,7 @@ export const jobTitles: Readonly<Record<JobKind, string>> = {
   pretrain: "Training",
 };
 
-/** Long work: what waits, runs, was stopped or failed, and what it came to. */
+/** Long work: what waits, runs, is paused, was stopped or failed, and what it came to. */
 export class Jobs {
   views = $state.raw<readonly JobView[]>([]);
   /** Halted jobs that the user took out of the tray. */
@@ -28,6 +29,10 @@ export class Jobs {
   readonly active = $derived(
     this.views.filter(({ job }) => job.state === "running" || job.state === "queued").toReversed(),
   );
+  /** Paused, oldest first: they keep their place until somebody goes on with them. */
+  readonly paused = $derived(this.views.filter(({ job }) => job.state === "paused").toReversed());
+  /** Those that a pause would be heard by. */
+  readonly pausable = $derived(this.active.filter(({ job, halting }) => canPause(job.kind) && halting === null));
   /** The newest job of each kind that was stopped or failed and that nobody went on with. */
   readonly halted = $derived(haltedOf(this.views, this.hidden));
   readonly #core: Core;
@@ -40,8 +45,11 @@ export class Jobs {
     core.on("job", (view) => this.#take(view));
   }
 
+  /** All that there is; what ended while the core was away is noticed now. */
   async load(): Promise<void> {
-    this.views = await this.#core.call("jobs.list", {});
+    const views = await this.#core.call("jobs.list", {});
+    for (const view of views) if (isOver(view.job)) this.#settle(view);
+    this.views = views;
   }
 
   /** Starts a job; undefined after a refusal, which is shown. */
@@ -62,9 +70,27 @@ export class Jobs {
     await this.#core.change("jobs.stop", { jobId });
   }
 
+  async pause(jobId: number): Promise<void> {
+    await this.#core.change("jobs.pause", { jobId });
+  }
+
   async resume(jobId: number): Promise<void> {
-    this.hide(jobId);
     await this.#core.change("jobs.resume", { jobId });
+  }
+
+  /** Pauses all that can be paused. */
+  async pauseAll(): Promise<void> {
+    await Promise.all(this.pausable.map(({ job }) => this.pause(job.id)));
+  }
+
+  /** Goes on with all that is paused, in the order in which it was begun. */
+  async resumeAll(): Promise<void> {
+    // The last one that goes on is the first in its line.
+    for (const { job } of this.paused.toReversed()) await this.resume(job.id);
+  }
+
+  async stopAll(): Promise<void> {
+    await Promise.all(this.active.map(({ job }) => this.stop(job.id)));
   }
 
   /** Takes a stopped or failed job out of the tray; it stays in the list. */
@@ -80,13 +106,26 @@ export class Jobs {
   #take(view: JobView): void {
     const before = this.views.find(({ job }) => job.id === view.job.id);
     this.views = before === undefined ? [view, ...this.views] : this.views.map((one) => (one === before ? view : one));
+    // A job that goes on and is stopped once more is shown once more.
+    if (!isOver(view.job) && this.hidden.has(view.job.id)) {
+      this.hidden = new Set([...this.hidden].filter((id) => id !== view.job.id));
+    }
     if (!isOver(view.job) || (before !== undefined && isOver(before.job))) return;
-    for (const resolve of this.#ended.get(view.job.id) ?? []) resolve(view);
-    this.#ended.delete(view.job.id);
+    this.#settle(view);
     if (view.job.state === "failed") {
       const { message } = view.job.problem ?? { message: "It ended without a reason." };
-      this.#toasts.show({ kind: "problem", message: `${jobTitles[view.job.kind]} failed. ${message}` });
+      this.#toasts.show({
+        kind: "problem",
+        message: `${jobTitles[view.job.kind]} failed. ${message}`,
+        action: { title: "Try again", run: () => void this.resume(view.job.id) },
+      });
     }
+  }
+
+  /** Tells whoever waits for a job that it ended. */
+  #settle(view: JobView): void {
+    for (const resolve of this.#ended.get(view.job.id) ?? []) resolve(view);
+    this.#ended.delete(view.job.id);
   }
 }
 

@@ -1,6 +1,13 @@
-import { decodeImages, decodeMap, imageFlags, type ImageColumns, type MapColumns } from "../../core/rpc/columns.ts";
+import {
+  decodeHealth,
+  decodeImages,
+  decodeMap,
+  imageFlags,
+  type ImageColumns,
+  type MapColumns,
+} from "../../core/rpc/columns.ts";
 import type { ChangeKind, Problem } from "../../core/rpc/messages.ts";
-import { imagesRequest, mapPath } from "../../core/rpc/paths.ts";
+import { healthPath, imagesRequest, mapPath } from "../../core/rpc/paths.ts";
 import type { LibraryMap } from "../../core/rpc/records.ts";
 import { calmly } from "../lib/calmly.ts";
 import { fitted, withPoint, type Camera, type Size } from "../lib/map-camera.ts";
@@ -12,16 +19,28 @@ import type { Images } from "./images.svelte.ts";
 import type { Labels } from "./labels.svelte.ts";
 import type { Library } from "./library.svelte.ts";
 
-export type ColourBy = "label" | "top" | "cluster" | "suggestion" | "certainty";
+export type ColourBy = "label" | "top" | "cluster" | "suggestion" | "certainty" | "health";
 export type MapTool = "pan" | "box" | "lasso";
 
 /** What can be chosen, and what it is called. */
-export const colourings: readonly { readonly id: ColourBy; readonly title: string; readonly none: string }[] = [
+export const colourings: readonly {
+  readonly id: ColourBy;
+  readonly title: string;
+  readonly none: string;
+  /** What the colours mean, where the names of the rows do not say it. */
+  readonly note?: string;
+}[] = [
   { id: "label", title: "Label", none: "No label" },
   { id: "top", title: "Top label", none: "No label" },
   { id: "cluster", title: "Cluster", none: "In no cluster" },
   { id: "suggestion", title: "Suggestion", none: "Nothing suggested" },
   { id: "certainty", title: "How sure", none: "Nothing suggested" },
+  {
+    id: "health",
+    title: "Model health",
+    none: "Too few labels nearby",
+    note: "Whether the labels of the 15 images nearest to each fit together: where they do not, the model is lost or a label is wrong.",
+  },
 ];
 
 /** Pixels at the right that the legend covers. */
@@ -30,8 +49,48 @@ export const legendWidth = 208;
 /** Lower ends of the steps of certainty; step 1 is the surest. */
 const certainties = [0.9, 0.75, 0.5, 0] as const;
 const certaintyTitles = ["90 % and more", "75 to 90 %", "50 to 75 %", "Below 50 %"] as const;
-/** Step 1 has the first colour, and so on, however many points each has. */
-const certaintySlots = new Map(certainties.map((_, at) => [at + 1, at + 2]));
+/** Names of `healthKinds` from 1 on. */
+const healthTitles = ["Neighbours agree", "Neighbours divided", "Neighbours disagree", "Far from all others"] as const;
+
+/** Colourings in steps: step 1 has the first colour, and so on, however many points each has. */
+const stepTitles: Partial<Readonly<Record<ColourBy, readonly string[]>>> = {
+  certainty: certaintyTitles,
+  health: healthTitles,
+};
+const stepSlots = new Map(certaintyTitles.map((_, at) => [at + 1, at + 2]));
+
+/** Colours of the steps: lightness, chroma and hue. */
+const stepColours = {
+  certainty: {
+    dark: [
+      [0.82, 0.14, 150],
+      [0.72, 0.13, 190],
+      [0.63, 0.13, 245],
+      [0.56, 0.12, 300],
+    ],
+    light: [
+      [0.55, 0.15, 150],
+      [0.6, 0.12, 195],
+      [0.62, 0.13, 245],
+      [0.66, 0.11, 300],
+    ],
+  },
+  // What is well stays quiet; what needs a look stands out.
+  health: {
+    dark: [
+      [0.6, 0.08, 165],
+      [0.84, 0.15, 85],
+      [0.7, 0.19, 25],
+      [0.74, 0.17, 320],
+    ],
+    light: [
+      [0.68, 0.09, 165],
+      [0.66, 0.14, 70],
+      [0.55, 0.21, 27],
+      [0.5, 0.2, 315],
+    ],
+  },
+} as const;
 
 /** What of the page's colours the map needs. */
 export interface MapTheme {
@@ -74,6 +133,10 @@ export class PictureMap {
   colourBy = $state<ColourBy>("label");
   /** Slots of the legend that are not shown. */
   hidden = $state.raw<ReadonlySet<number>>(new Set());
+  /** [points]: places in `healthKinds`; empty where nothing was compared, null until it is asked for. */
+  #health = $state.raw<Uint8Array | null>(null);
+  /** The row of the legend that is pointed at: the others step back. */
+  lit = $state<number | null>(null);
   #clusterNames = $state.raw<ReadonlyMap<number, string>>(new Map());
   readonly count = $derived(this.points?.map.ids.length ?? 0);
   readonly index: PointIndex = $derived(
@@ -130,6 +193,8 @@ export class PictureMap {
     if (by === this.colourBy) return;
     this.colourBy = by;
     this.hidden = new Set();
+    this.lit = null;
+    if (by === "health" && this.state === "ready") void this.#loadHealth();
   }
 
   /** Hides a row of the legend, or shows it again. */
@@ -146,12 +211,21 @@ export class PictureMap {
     this.hidden = new Set(alone ? [] : others);
   }
 
+  /** What the colours mean, or why there are none; empty where the rows say it. */
+  get note(): string {
+    if (this.colourBy === "health" && this.#health?.length === 0) {
+      return "The images were not compared with each other yet. Draw the map again to see this.";
+    }
+    return colourings.find(({ id }) => id === this.colourBy)?.note ?? "";
+  }
+
   /** What a row of the legend is called. */
   nameOf({ values }: LegendRow): string {
     const [value = 0] = values;
     if (values.length > 1) return `Other (${values.length})`;
     if (value === 0) return colourings.find(({ id }) => id === this.colourBy)?.none ?? "";
-    if (this.colourBy === "certainty") return certaintyTitles[value - 1] ?? "";
+    const steps = stepTitles[this.colourBy];
+    if (steps !== undefined) return steps[value - 1] ?? "";
     if (this.colourBy === "cluster") return this.#clusterNames.get(value) ?? `Cluster ${value}`;
     return this.#parts.labels.nameOf(value) ?? "";
   }
@@ -213,6 +287,7 @@ export class PictureMap {
     if (points === null) return values;
     const { images, rows } = points;
     void this.#parts.images.touched;
+    if (this.colourBy === "health") return values.map((_, at) => this.#health?.[at] ?? 0);
     for (let at = 0; at < values.length; at++) {
       const row = rows[at] ?? -1;
       values[at] =
@@ -231,8 +306,9 @@ export class PictureMap {
 
   #colour(values: Uint32Array): Colouring {
     const by = this.colourBy;
-    const colouring = colouringOf(values, by === "certainty" ? certaintySlots : this.#kept.get(by));
-    if (by === "certainty") return { ...colouring, rows: colouring.rows.toSorted(byStep) };
+    const isStepped = stepTitles[by] !== undefined;
+    const colouring = colouringOf(values, isStepped ? stepSlots : this.#kept.get(by));
+    if (isStepped) return { ...colouring, rows: colouring.rows.toSorted(byStep) };
     this.#kept.set(by, new Map(colouring.rows.flatMap(({ slot, values: [value] }) => (value ? [[value, slot]] : []))));
     return colouring;
   }
@@ -267,9 +343,28 @@ export class PictureMap {
       this.points = { map, images, rows: Int32Array.from(map.ids, (id) => imageRows[id] ?? -1) };
       this.problem = null;
       this.state = "ready";
+      if (this.colourBy === "health") await this.#loadHealth();
     } catch (error) {
       this.problem = problemOf(error);
       this.state = "failed";
+    }
+  }
+
+  /** How well the model knows each point's image: asked for only where it is shown. */
+  async #loadHealth(): Promise<void> {
+    const { core, library } = this.#parts;
+    const { modelId } = library;
+    if (modelId === undefined || modelId === null) return;
+    try {
+      const { ids, health } = decodeHealth(await core.client.bytes(healthPath(modelId))).columns;
+      const values = new Uint8Array(ids.length === 0 ? 0 : this.count);
+      ids.forEach((id, at) => {
+        const place = this.placeOf(id);
+        if (place >= 0) values[place] = health[at] ?? 0;
+      });
+      this.#health = values;
+    } catch (error) {
+      core.refused(error);
     }
   }
 
@@ -287,23 +382,11 @@ export class PictureMap {
   }
 }
 
-/** Steps of certainty go from one colour to the background; what is else coloured has colours far apart. */
+/** What comes in steps has colours of its own; what is else coloured has colours far apart. */
 function coloursFor(by: ColourBy, dark: boolean): readonly Rgb[] {
   const [none = [0, 0, 0] as const, other = none, ...colours] = slotColours(dark);
-  if (by !== "certainty") return [none, other, ...colours];
-  const steps = dark
-    ? ([
-        [0.82, 0.14, 150],
-        [0.72, 0.13, 190],
-        [0.63, 0.13, 245],
-        [0.56, 0.12, 300],
-      ] as const)
-    : ([
-        [0.55, 0.15, 150],
-        [0.6, 0.12, 195],
-        [0.62, 0.13, 245],
-        [0.66, 0.11, 300],
-      ] as const);
+  if (by !== "certainty" && by !== "health") return [none, other, ...colours];
+  const steps = stepColours[by][dark ? "dark" : "light"];
   return [none, other, ...steps.map(([lightness, chroma, hue]) => oklchToRgb(lightness, chroma, hue))];
 }
 

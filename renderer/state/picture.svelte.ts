@@ -64,6 +64,7 @@ export class Picture {
     this.#previews = calmly(() => this.#preview(), 0);
     parts.core.on("changed", ({ kinds }) => {
       if (kinds.some((kind) => kind === "masks" || kind === "images")) void this.#loadKept();
+      if (kinds.some((kind) => kind === "annotations" || kind === "images")) void this.#loadDetail();
     });
   }
 
@@ -269,6 +270,12 @@ export class Picture {
     const kept = await this.#parts.core.call("masks.get", { imageId }).catch(() => null);
     if (this.#imageId !== imageId) return;
     this.kept = kept;
+    // The controls say how the mask that is shown was made.
+    if (kept?.recipe != null && !this.trying) {
+      const { method, mass, refined, components, heads } = kept.recipe;
+      this.recipe = { method, mass: mass ?? this.recipe.mass, refined, components };
+      if (method === "attention") this.heads = heads === null ? null : [...heads];
+    }
     if (kept === null) void this.look();
   }
 }

@@ -23,6 +23,9 @@ export function pageAddress(page: Window): Address {
   };
 }
 
+/** Views that show what the filter leaves. */
+const filteredViews: readonly string[] = ["grid", "map", "export"];
+
 /** Where the user is: view, filter, order, open picture. Every part of it is in the address. */
 export class Place {
   route = $state.raw<Route>(startRoute);
@@ -55,6 +58,12 @@ export class Place {
   narrow(change: { [Key in keyof Route["filter"]]?: Route["filter"][Key] | undefined }): void {
     const entries = Object.entries({ ...this.route.filter, ...change }).filter(([, value]) => value !== undefined);
     this.go({ filter: Object.fromEntries(entries), imageId: null });
+  }
+
+  /** Sets conditions as `narrow` does, and goes to the grid from a view that shows nothing of it. */
+  narrowAndShow(change: Parameters<Place["narrow"]>[0]): void {
+    this.narrow(change);
+    if (!filteredViews.includes(this.view)) this.go({ view: "grid" });
   }
 
   /** What a view keeps in the address for itself; an empty value drops it. */

@@ -1,4 +1,5 @@
 import type { Core } from "./core.svelte.ts";
+import { labelOrders, type LabelOrder } from "../lib/label-order.ts";
 import type { OwnKeys } from "./commands.svelte.ts";
 
 /** What the user likes, kept in the library's settings under `page.`. */
@@ -13,6 +14,8 @@ export interface Choices {
   readonly badges: boolean;
   /** Masks laid over thumbnails. */
   readonly masks: boolean;
+  /** Order of the labels in the rail. */
+  readonly labelOrder: LabelOrder;
   readonly keys: OwnKeys;
 }
 
@@ -24,6 +27,7 @@ const usual: Choices = {
   inspector: true,
   badges: true,
   masks: false,
+  labelOrder: "own",
   keys: {},
 };
 
@@ -36,6 +40,7 @@ const readers: { readonly [Name in keyof Choices]: (value: unknown) => Choices[N
   inspector: truth,
   badges: truth,
   masks: truth,
+  labelOrder: (value) => labelOrders.find((order) => order === value),
   keys: ownKeysOf,
 };
 

@@ -21,7 +21,7 @@ import { stepFrom, type Step } from "../lib/tiles.ts";
 import type { Core } from "./core.svelte.ts";
 import type { History } from "./history.svelte.ts";
 import type { Jobs } from "./jobs.svelte.ts";
-import type { Labelling, Within } from "./labelling.svelte.ts";
+import type { Labelling, Sequence, Within } from "./labelling.svelte.ts";
 import type { Library } from "./library.svelte.ts";
 import type { Panels } from "./panels.svelte.ts";
 import type { Place } from "./place.svelte.ts";
@@ -158,6 +158,8 @@ export class Review implements Within {
     const asked = ++this.#asked;
     const { asks, modelId } = this;
     this.state = "loading";
+    // The list of another queue or model is no answer; that of another label stays until the next is there.
+    if (!this.#shows.startsWith(`${modelId} ${this.mode} `)) this.items = [];
     if (modelId === null) return;
     try {
       const [list] = await Promise.all([
@@ -260,6 +262,13 @@ export class Review implements Within {
     this.#parts.panels.labelling = false;
     for (const id of ids) this.#decide(id, "labelled");
     this.#soon.ask(1500);
+  }
+
+  sequence(): Sequence {
+    return {
+      ids: this.items.map(({ id }) => id),
+      name: this.mode === "suggestions" ? "these suggestions" : "this queue",
+    };
   }
 
   #decide(id: number, decision: Decision): void {

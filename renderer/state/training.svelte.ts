@@ -7,6 +7,7 @@ import { calmly } from "../lib/calmly.ts";
 import { thinned } from "../lib/curve.ts";
 import { problemOf } from "../lib/problem.ts";
 import { inPageWords, numbersOf } from "../lib/training.ts";
+import { Comparison } from "./comparison.svelte.ts";
 import type { Core } from "./core.svelte.ts";
 import type { Jobs } from "./jobs.svelte.ts";
 import type { Library } from "./library.svelte.ts";
@@ -52,6 +53,8 @@ export class Training {
   readonly probes = $derived(this.shown?.probes ?? []);
   readonly probeAt = $derived(Math.min(this.scrubbed ?? Infinity, this.probes.length - 1));
   readonly watched = $derived(this.attention.get(this.probes[this.probeAt]?.iteration ?? -1) ?? null);
+  /** The shown run's model beside another one. */
+  readonly comparison: Comparison;
   readonly #core: Core;
   readonly #jobs: Jobs;
   readonly #library: Library;
@@ -79,6 +82,7 @@ export class Training {
     this.#library = library;
     this.#place = place;
     this.#toasts = toasts;
+    this.comparison = new Comparison({ core, jobs, library });
     core.on("run", ({ runId, event }) => {
       if (event.kind === "begun") {
         if (this.#waiting && this.#place.view === "train") this.open(runId);
@@ -190,6 +194,9 @@ export class Training {
     const name = this.name.trim();
     const named = name === "" ? {} : { name };
     this.#waiting = true;
+    // The model in use stays so until another one is kept: where none was chosen, the newest would take its place.
+    const inUse = this.#library.model;
+    if (inUse !== null && inUse.embedded > 0) await this.#core.change("models.choose", { modelId: inUse.model.id });
     const parameters = { ...choice, ...named, stopOnCollapse: this.stopOnCollapse };
     if ((await this.#jobs.start({ kind: "pretrain", parameters })) === undefined) this.#waiting = false;
     // A name is taken once.
@@ -201,8 +208,10 @@ export class Training {
     if (job !== undefined) await this.#jobs.stop(job.job.id);
   }
 
-  /** Goes on with a run, up to `epochs` passes in all where it was done. */
+  /** Goes on with a run, up to `epochs` passes in all where it was done. A run that is paused is not begun a second time. */
   async resume(runId: number, epochs?: number): Promise<void> {
+    const paused = this.#jobs.paused.find(({ job }) => job.kind === "pretrain" && job.parameters["runId"] === runId);
+    if (paused !== undefined) return this.#jobs.resume(paused.job.id);
     this.#waiting = true;
     const parameters = { runId, ...(epochs === undefined ? {} : { epochs }) };
     if ((await this.#jobs.start({ kind: "pretrain", parameters })) === undefined) this.#waiting = false;

@@ -38,6 +38,7 @@ function row(id: number, name: string, blend: number | null): ModelRow {
     labelled: 0,
     suggestions: 0,
     clusters: 0,
+    offered: 0,
     mapped: 0,
     seesPatches: true,
     heads: 3,

@@ -3,6 +3,7 @@ import type { Operation } from "../../core/rpc/records.ts";
 import type { PrecisionStep } from "../../core/rpc/views.ts";
 import {
   labelledSince,
+  mistakeWords,
   nextUndecided,
   precisionWords,
   settled,
@@ -42,6 +43,13 @@ describe("the precision slider", () => {
     expect(precisionWords(second, 0)).toBe("Accept 412 at about 97 %, between 94 and 99");
     expect(precisionWords(second, 12)).toBe("Accept 400 at about 97 %, between 94 and 99");
     expect(precisionWords({ ...second, count: 1234 }, 0)).toContain("1,234");
+  });
+
+  test("says how many may be wrong, and how many at worst", () => {
+    const step = { confidence: 0.9, count: 100, expected: 0.97, low: 0.94, high: 0.99 };
+    expect(mistakeWords(step)).toBe("perhaps 3 wrong, 6 at worst");
+    expect(mistakeWords({ ...step, low: 0.97 })).toBe("perhaps 3 wrong");
+    expect(mistakeWords({ ...step, expected: 1, low: 1 })).toBe("all of them right");
   });
 
   test("stays at its confidence when the list under it changes", () => {

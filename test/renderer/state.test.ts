@@ -20,6 +20,9 @@ class FakeCore {
   asked: { method: string; params: unknown }[] = [];
   answers: Record<string, unknown> = {};
   columns: ImageColumns = columnsOf(3);
+  /** Lists that were asked for, and the revision that they are of. */
+  lists = 0;
+  revision = 1;
   #listener: (message: EventMessage) => void = () => undefined;
 
   client(): CoreClient {
@@ -29,7 +32,10 @@ class FakeCore {
         const answer = this.answers[method];
         return (answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer ?? null)) as never;
       },
-      bytes: () => Promise.resolve(encodeImages(this.columns, 1).buffer as ArrayBuffer),
+      bytes: () => {
+        this.lists += 1;
+        return Promise.resolve(encodeImages(this.columns, this.revision).buffer as ArrayBuffer);
+      },
       onEvent: (listener) => (this.#listener = listener),
       onState: () => undefined,
       retry: () => undefined,
@@ -96,14 +102,51 @@ describe("labels and their keys", () => {
   });
 });
 
+describe("the list of images", () => {
+  const hello = (revision: number): void =>
+    fake.say({ event: "hello", data: { version: "1", instance: "a", guest: false, revision } });
+
+  test("is there before the line, and asked for once where nothing changed meanwhile", async () => {
+    const images = new Images(core);
+    images.show({});
+    await vi.advanceTimersByTimeAsync(10);
+    expect(images.count).toBe(3);
+    hello(1);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(fake.lists).toBe(1);
+  });
+
+  test("is asked for again where it was there before a change that nobody told of", async () => {
+    const images = new Images(core);
+    images.show({});
+    await vi.advanceTimersByTimeAsync(10);
+    [fake.columns, fake.revision] = [columnsOf(4), 2];
+    hello(2);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(images.count).toBe(4);
+    expect(fake.lists).toBe(2);
+  });
+
+  test("is asked for again where it was under way during such a change", async () => {
+    const images = new Images(core);
+    images.show({});
+    vi.advanceTimersToNextTimer();
+    [fake.columns, fake.revision] = [columnsOf(4), 2];
+    hello(2);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(images.count).toBe(4);
+    expect(fake.lists).toBe(2);
+  });
+});
+
 describe("labelling", () => {
-  function desk(): { images: Images; selection: Selection; labelling: Labelling } {
+  function desk(): { images: Images; place: Place; selection: Selection; labelling: Labelling } {
     const images = new Images(core);
     const selection = new Selection();
     const place = new Place({ read: () => "", write: () => undefined, watch: () => () => undefined });
     const history = new History(core, toasts);
     const labelling = new Labelling({ core, history, images, labels: new Labels(core), place, selection });
-    return { images, selection, labelling };
+    return { images, place, selection, labelling };
   }
 
   test("a label is seen before the core answers, and the next image is next", async () => {
@@ -120,6 +163,36 @@ describe("labelling", () => {
       method: "labels.assign",
       params: { target: { ids: [2] }, label: { labelId: 8 } },
     });
+  });
+
+  test("an open picture is stepped through as the view below has it, and one that strayed comes back", async () => {
+    const { images, place, selection, labelling } = desk();
+    images.show({});
+    await vi.advanceTimersByTimeAsync(10);
+    labelling.within = { target: () => [], moveOn: () => undefined, sequence: () => ({ ids: [3, 9, 1], name: "it" }) };
+    place.go({ imageId: 9 });
+    labelling.follow(9);
+    labelling.step(1);
+    expect(place.imageId).toBe(1);
+    labelling.follow(1);
+    labelling.step(1);
+    expect(place.imageId).toBe(1);
+    // A neighbour that the list has not: the next one is the one after where it was left.
+    labelling.step(-1);
+    labelling.follow(9);
+    place.go({ imageId: 77 });
+    labelling.follow(77);
+    labelling.step(1);
+    expect(place.imageId).toBe(1);
+    // Closed, and opened from a selection of the map: that is gone through and stays selected.
+    labelling.unfollow();
+    labelling.within = null;
+    place.go({ view: "map" });
+    selection.replace([3, 1]);
+    place.go({ imageId: 1 });
+    labelling.follow(1);
+    labelling.step(1);
+    expect([place.imageId, selection.count]).toEqual([3, 2]);
   });
 
   test("a list that was under way does not take a new label away", async () => {

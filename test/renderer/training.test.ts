@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { CoreClient } from "../../renderer/core-client.ts";
 import type { RunMetrics } from "../../core/rpc/records.ts";
 import type { EventMessage } from "../../core/rpc/messages.ts";
-import { inPageWords, numbersOf, passesOf } from "../../renderer/lib/training.ts";
+import { gainWords, inPageWords, numbersOf, passesOf, type Told } from "../../renderer/lib/training.ts";
 import { App } from "../../renderer/state/app.svelte.ts";
 
 type Answers = Readonly<Record<string, (params: never) => unknown>>;
@@ -107,4 +107,22 @@ test("a run is discarded only when the time to regret is over", async () => {
   app.toasts.list.at(-1)?.action?.run();
   expect(app.training.listed).toHaveLength(1);
   expect(asked.map(({ method }) => method)).not.toContain("runs.discard");
+});
+
+test("a model is called better or worse than another only where the intervals of the two do not touch", () => {
+  const told = (name: string, top1: number, around: number): Told => ({
+    name,
+    top1,
+    top1Low: top1 - around,
+    top1High: top1 + around,
+  });
+  expect(gainWords(told("old", 0.4, 0.05), told("new", 0.6, 0.05))).toEqual({
+    kind: "better",
+    text: "new tells more labels: 60 % against 40 %.",
+  });
+  expect(gainWords(told("old", 0.6, 0.05), told("new", 0.4, 0.05))).toEqual({
+    kind: "worse",
+    text: "old still tells more labels: 60 % against 40 %.",
+  });
+  expect(gainWords(told("old", 0.5, 0.08), told("new", 0.6, 0.08)).kind).toBe("same");
 });
