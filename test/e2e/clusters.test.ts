@@ -91,6 +91,33 @@ describe.skipIf(!hasBrowser)("clusters in a browser (skipped without /usr/bin/ch
     await soon(tiles).toBe(kinds);
   });
 
+  test("a split is a step of the history, in words, and is done again from there", async () => {
+    await page.keyboard.press("Shift+H");
+    const split = page.getByRole("dialog", { name: "History" }).getByRole("button", { name: /^Split cluster/ });
+    await soon(() => split.innerText()).toMatch(
+      new RegExp(`^Split cluster \\d+ \\(${ofEachKind} images\\) in two\\s+undone`),
+    );
+    await split.click();
+    await soon(tiles).toBe(kinds + 1);
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("ControlOrMeta+z");
+    await soon(tiles).toBe(kinds);
+  });
+
+  test("what is left out of a cluster becomes one of its own, and comes back with one key", async () => {
+    await page.keyboard.press("Home");
+    await page.keyboard.press("Enter");
+    await soon(tiles).toBe(ofEachKind);
+    await page.keyboard.press("x");
+    await page.keyboard.press("Shift+X");
+    await page.getByText("Took 1 image out of cluster").waitFor();
+    await soon(tiles).toBe(ofEachKind - 1);
+    await page.keyboard.press("Escape");
+    await soon(tiles).toBe(kinds + 1);
+    await page.keyboard.press("ControlOrMeta+z");
+    await soon(tiles).toBe(kinds);
+  });
+
   test("a link opens the same cluster, and Escape goes back to the wall", async () => {
     await page.keyboard.press("Home");
     await page.keyboard.press("Enter");

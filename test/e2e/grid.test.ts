@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
@@ -28,6 +28,7 @@ describe.skipIf(!hasBrowser)("the page in a browser (skipped without /usr/bin/ch
 
   const tile = (at: number): ReturnType<Page["locator"]> => page.locator("[data-image]").nth(at);
   const badge = (at: number): Promise<string | null> => tile(at).getAttribute("aria-label");
+  const firstPicture = (): string => readdirSync(join(folder, "pictures/shelf")).sort()[0] ?? "";
   const selectedCount = (): Promise<number> => page.locator('[data-image][aria-selected="true"]').count();
 
   beforeAll(async () => {
@@ -134,6 +135,24 @@ describe.skipIf(!hasBrowser)("the page in a browser (skipped without /usr/bin/ch
     expect(new URL(page.url()).hash).toMatch(/^#\/grid(\?|$)/);
   });
 
+  test("a picture that is dropped on any view is searched for, and the chip leads back to names", async () => {
+    await page.keyboard.press("Shift+C");
+    const data = readFileSync(join(folder, "pictures/shelf", firstPicture())).toString("base64");
+    await page.evaluate((encoded) => {
+      const bytes = Uint8Array.from(atob(encoded), (letter) => letter.charCodeAt(0));
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([bytes], "query.png", { type: "image/png" }));
+      document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer }));
+    }, data);
+    await page.getByText("your picture", { exact: true }).waitFor();
+    expect(new URL(page.url()).hash).toContain("sort=picture.");
+    // The picture itself is in the library, and most like itself.
+    await soon(() => badge(0)).toContain("similarity 1.00");
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await page.getByRole("button", { name: "No longer sort by similarity" }).click();
+    await soon(() => page.url()).not.toContain("sort=");
+  });
+
   test("the palette finds a command, the cheat sheet lists it, the history goes back", async () => {
     await page.keyboard.press("ControlOrMeta+k");
     await page.getByRole("combobox").fill("unlabelled images");
@@ -155,6 +174,8 @@ describe.skipIf(!hasBrowser)("the page in a browser (skipped without /usr/bin/ch
 
   test("a link brings back the filter, the selection and the picture", async () => {
     await page.getByRole("button", { name: /^All images/ }).click();
+    await page.getByText(`${pictureCount} images`).first().waitFor();
+    await soon(() => page.locator("[data-image]").count()).toBe(pictureCount);
     await tile(3).click();
     await tile(6).click({ modifiers: ["Shift"] });
     await soon(() => page.url()).toMatch(/selected=\w+-\w+/);

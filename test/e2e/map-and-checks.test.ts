@@ -106,6 +106,19 @@ describe.skipIf(!hasBrowser)("the map and the checks (skipped without /usr/bin/c
     await soon(painted).toBe(all);
   });
 
+  test("model health says where the labels of neighbours fit together", async () => {
+    const colour = page.getByLabel("Colour by");
+    await colour.selectOption({ label: "Model health" });
+    // Pictures are of two labels and drawn at random: some neighbours agree, others cannot.
+    await page
+      .getByRole("button", { name: /^Neighbours (agree|divided|disagree) \d+$/ })
+      .first()
+      .waitFor();
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await colour.selectOption({ label: "Label" });
+    await page.getByRole("button", { name: /^apple \d+$/ }).waitFor();
+  });
+
   test("a lasso around the map selects all of it, and the grid has the same selection", async () => {
     const box = await page.locator("canvas").boundingBox();
     if (box === null) throw new Error("The map is not on screen.");
@@ -138,6 +151,19 @@ describe.skipIf(!hasBrowser)("the map and the checks (skipped without /usr/bin/c
     await page.getByRole("region", { name: "Picture" }).waitFor();
     await page.keyboard.press("Escape");
     await page.locator("canvas").waitFor();
+    await page.keyboard.press("Escape");
+  });
+
+  test("a picture of a selection is stepped through with its like only, and leads back to the map", async () => {
+    await page.getByRole("application").focus();
+    await page.keyboard.press("ControlOrMeta+a");
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("Enter");
+    await page.getByText(`of ${pictureCount} in the selection`).waitFor();
+    await page.keyboard.press("ArrowRight");
+    await page.getByText(`of ${pictureCount} in the selection`).waitFor();
+    await page.getByRole("region", { name: "Picture" }).getByRole("button", { name: "Map" }).click();
+    await selected().getByText(`${pictureCount} images`).waitFor();
     await page.keyboard.press("Escape");
   });
 

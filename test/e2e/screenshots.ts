@@ -1,6 +1,6 @@
 /**
- * Pictures of every view and state, light and dark, in two window sizes, to look at: `npm run screenshots -- FOLDER`.
- * Without a folder of pictures the sample pictures are drawn. They go to dist/screenshots.
+ * Pictures of every view and state, light and dark, in two window sizes, to look at: `npm run screenshots -- FOLDER TARGET`.
+ * Without a folder of pictures the sample pictures are drawn. They go to dist/screenshots unless a target is named.
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,7 +9,7 @@ import type { Page } from "playwright-core";
 import { openBrowser, openPage, startCore, type Look } from "./support.ts";
 
 const pictures = process.argv[2] === undefined ? null : resolve(process.argv[2]);
-const target = resolve("dist/screenshots");
+const target = resolve(process.argv[3] ?? "dist/screenshots");
 mkdirSync(target, { recursive: true });
 const folder = mkdtempSync(join(tmpdir(), "dinoscope-looks-"));
 const core = await startCore(join(folder, "library"), [pictures ?? folder]);
@@ -43,6 +43,7 @@ async function inEveryLook(
 }
 
 await inEveryLook("start", () => Promise.resolve());
+await inEveryLook("start-skipped", (page) => page.getByRole("button", { name: "Look around first" }).click());
 await inEveryLook("folder", (page) => page.getByRole("button", { name: "Choose a folder" }).click());
 
 // One library for all pictures that follow: taken in, looked at, a third labelled, the rest suggested.
@@ -59,7 +60,7 @@ await shoot(page, "filling", { theme: "dark", width: 1440, height: 900 });
 await page.getByText("Adding pictures").waitFor({ state: "hidden", timeout: 300_000 });
 await page.getByRole("button", { name: "Choose a model" }).first().click();
 await shoot(page, "model", { theme: "dark", width: 1440, height: 900 });
-await page.getByText("Untrained").click();
+// The model that comes with Dinoscope is chosen already.
 await page.getByRole("button", { name: "Use this model" }).click();
 await page.getByText("Has looked at every image.").waitFor({ timeout: 300_000 });
 
@@ -96,6 +97,23 @@ await inEveryLook("label", async (page) => {
   await page.locator("[data-image]").nth(3).click();
   await page.keyboard.press("/");
 });
+await inEveryLook("similar", async (page) => {
+  await page.locator("[data-image]").nth(4).click();
+  await page.keyboard.press("s");
+});
+await inEveryLook("toast", async (page) => {
+  await page.locator("[data-image]").nth(1).click();
+  await page.keyboard.press("ControlOrMeta+a");
+  await page.keyboard.press("Backspace");
+  await page.keyboard.press("ControlOrMeta+z");
+});
+await inEveryLook("sort", (page) => page.getByRole("button", { name: /^Sorted by/ }).click());
+await inEveryLook("menu", (page) => page.getByRole("button", { name: "More", exact: true }).click());
+await inEveryLook("models", async (page) => {
+  await page.keyboard.press("ControlOrMeta+k");
+  await page.getByRole("combobox").fill("choose or add a model");
+  await page.keyboard.press("Enter");
+});
 await inEveryLook("details", async (page, { width }) => {
   await page.locator("[data-image]").nth(9).click();
   if (width < 1080) await page.keyboard.press("]");
@@ -125,6 +143,13 @@ await inEveryLook("cluster-open", async (page) => {
   await page.locator('[data-at="1"]').click();
   await page.getByRole("tab", { name: "Odd first" }).click();
   await page.locator('[data-at="2"]').click();
+});
+await inEveryLook("cluster-picture", async (page) => {
+  await page.keyboard.press("Shift+C");
+  await page.locator('[data-at="1"]').click();
+  await page.locator('[data-at="2"]').waitFor();
+  for (const key of ["ArrowRight", "Space"]) await page.keyboard.press(key);
+  await page.getByRole("region", { name: "Picture" }).waitFor();
 });
 await inEveryLook("clusters-marked", async (page) => {
   await page.keyboard.press("Shift+C");
@@ -159,10 +184,17 @@ await trainer.getByRole("button", { name: "More options" }).click();
 await trainer.getByLabel("Passes", { exact: true }).fill("4");
 await trainer.getByRole("button", { name: "Start training" }).click({ timeout: 120_000 });
 await trainer.getByRole("button", { name: "Keep and use it" }).waitFor({ timeout: 900_000 });
+await trainer.getByRole("button", { name: "Compare their maps" }).click();
+await trainer.getByText("of labels told").nth(1).waitFor({ timeout: 300_000 });
 await trainer.context().close();
 await inEveryLook("train-run", async (page) => {
   await page.keyboard.press("Shift+T");
   await page.locator('aside[aria-label="Runs"] li button').first().click();
+});
+await inEveryLook("train-attention", async (page) => {
+  await page.keyboard.press("Shift+T");
+  await page.locator('aside[aria-label="Runs"] li button').first().click();
+  await page.getByRole("slider", { name: "Place in the run" }).scrollIntoViewIfNeeded();
 });
 await inEveryLook("export-coco", async (page) => {
   await page.keyboard.press("Shift+E");
@@ -182,6 +214,27 @@ await mapper.context().close();
 await inEveryLook("map", async (page) => {
   await page.keyboard.press("Shift+P");
   await page.locator("canvas").waitFor();
+});
+await inEveryLook("map-health", async (page) => {
+  await page.keyboard.press("Shift+P");
+  await page.getByLabel("Colour by").selectOption({ label: "Model health" });
+});
+await inEveryLook("map-lasso", async (page) => {
+  await page.keyboard.press("Shift+P");
+  const box = await page.locator("canvas").boundingBox();
+  if (box === null) throw new Error("The map is not on screen.");
+  await page.keyboard.press("Shift+L");
+  const corner = (x: number, y: number): Promise<void> =>
+    page.mouse.move(box.x + x * box.width, box.y + y * box.height, { steps: 4 });
+  await corner(0.2, 0.3);
+  await page.mouse.down();
+  for (const [x, y] of [
+    [0.45, 0.2],
+    [0.6, 0.5],
+    [0.35, 0.7],
+  ] as const) {
+    await corner(x, y);
+  }
 });
 for (const [name, tab] of [
   ["wrong-labels", "Wrong labels"],

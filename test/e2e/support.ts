@@ -5,10 +5,14 @@ import axe, { type AxeResults } from "axe-core";
 import { chromium, type Browser, type Page } from "playwright-core";
 import { build } from "vite";
 import { openService } from "../../core/app.ts";
+import { builtPage } from "../../core/server/files.ts";
 import { startServer, type Server } from "../../core/server/http.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const browserPath = "/usr/bin/chromium";
+
+/** The built page: in a folder of one's own, so that two can test at once, or where `npm run build` puts it. */
+const pageFolder = resolve(process.env["DINOSCOPE_PAGE"] ?? builtPage);
 
 /** Whether there is a browser to test with. */
 export const hasBrowser = existsSync(browserPath);
@@ -19,12 +23,17 @@ export function openBrowser(): Promise<Browser> {
 
 /** Builds the page unless the built one is newer than everything that it is made of. */
 export async function buildPage(): Promise<void> {
-  const built = join(root, "dist/renderer/index.html");
+  const built = join(pageFolder, "index.html");
   const sources = globSync("{renderer,core/rpc}/**/*.*", { cwd: root }).map(
     (path) => statSync(join(root, path)).mtimeMs,
   );
   if (existsSync(built) && statSync(built).mtimeMs > Math.max(...sources)) return;
-  await build({ configFile: join(root, "vite.config.ts"), root: join(root, "renderer"), logLevel: "warn" });
+  await build({
+    configFile: join(root, "vite.config.ts"),
+    root: join(root, "renderer"),
+    build: { outDir: pageFolder },
+    logLevel: "warn",
+  });
 }
 
 /** A core with its server; `close` ends both, `cut` only the server. */
@@ -41,7 +50,7 @@ export interface Running {
 export async function startCore(folder: string, roots: readonly string[]): Promise<Running> {
   const service = openService({ folder, holder: "a test", roots });
   const token = "5".repeat(64);
-  let server = await startServer(service, { token });
+  let server = await startServer(service, { token, page: pageFolder });
   const { port } = server;
   return {
     get server() {
@@ -49,7 +58,7 @@ export async function startCore(folder: string, roots: readonly string[]): Promi
     },
     cut: () => server.close(),
     mend: async () => {
-      server = await startServer(service, { token, port });
+      server = await startServer(service, { token, port, page: pageFolder });
     },
     admit: (page) => page.context().addCookies([{ name: server.cookieName, value: token, url: server.origin }]),
     close: async () => {
@@ -65,32 +74,45 @@ export interface Look {
   readonly theme?: "light" | "dark";
 }
 
-/** The page in a window of its own, with what it said on the console that it should not have. */
+/**
+ * The page in a window of its own, with what it said on the console that it should not have. `scale` is the pixels of the
+ * screen for each of the page: 2 in a window of half the size is what zooming to 200 % gives.
+ */
 export async function openPage(
   browser: Browser,
   url: string,
-  { width = 1440, height = 900, theme = "dark" }: Look = {},
+  { width = 1440, height = 900, theme = "dark", scale = 1 }: Look & { readonly scale?: number } = {},
 ): Promise<{ page: Page; complaints: string[] }> {
   const context = await browser.newContext({
     viewport: { width, height },
+    deviceScaleFactor: scale,
     colorScheme: theme,
     reducedMotion: "reduce",
   });
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+    if (message.type() === "error" || message.type() === "warning")
+      complaints.push(`${message.text()} ${message.location().url}`);
   });
   page.on("pageerror", (error) => complaints.push(String(error)));
   await page.goto(url);
   return { page, complaints };
 }
 
-/** What axe-core finds serious or critical, one line each. Run as a script of the test, which the page's policy lets through. */
-export async function accessibilityFaults(page: Page): Promise<string[]> {
+/**
+ * What axe-core finds serious or critical, one line each: by all its rules, or by those named. Run as a script of the
+ * test, which the page's policy lets through.
+ */
+export async function accessibilityFaults(page: Page, rules: string[] = []): Promise<string[]> {
   await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() =>
-    (globalThis as unknown as { axe: { run: () => Promise<AxeResults> } }).axe.run(),
+  const { violations } = await page.evaluate(
+    (runOnly) =>
+      (globalThis as unknown as { axe: { run: (options: object) => Promise<AxeResults> } }).axe.run({
+        resultTypes: ["violations"],
+        ...(runOnly.length === 0 ? {} : { runOnly }),
+      }),
+    rules,
   );
   return violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")

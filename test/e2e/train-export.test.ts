@@ -92,15 +92,26 @@ describe.skipIf(!hasBrowser)("training and exporting in a browser (skipped witho
       .getByText(/Too early to tell|It is learning|cannot come/)
       .first()
       .waitFor();
-    await expect.poll(() => page.locator("section[aria-label='Attention through the run'] canvas").count()).toBe(6);
+    await expect.poll(() => page.locator("section[aria-label='Attention through the run'] li canvas").count()).toBe(6);
+    // The film goes to a look as the slider does.
+    await page.getByRole("button", { name: "Step 0", exact: true }).click();
     const loss = page.getByRole("slider", { name: "Loss" });
     await loss.focus();
     await page.keyboard.press("Home");
     expect(await loss.getAttribute("aria-valuetext")).toMatch(/^step 1: loss \d/);
     const place = page.getByRole("slider", { name: "Place in the run" });
     await page.getByRole("heading", { name: "earlier" }).click();
-    await page.keyboard.press("ArrowLeft");
+    await page.keyboard.press("ArrowRight");
     await expect.poll(() => place.getAttribute("aria-valuetext")).toBe("Step 3, pass 1");
+    expect(await accessibilityFaults(page)).toEqual([]);
+  });
+
+  test("the models of two runs are laid side by side on their maps, with how well each tells the labels", async () => {
+    await page.getByRole("button", { name: "Compare their maps" }).click();
+    await page.getByRole("img", { name: "Map of 14 images by earlier" }).waitFor({ timeout: 30_000 });
+    await page.getByRole("img", { name: "Map of 14 images by of-the-page" }).waitFor({ timeout: 30_000 });
+    await expect.poll(() => page.getByText("of labels told").count(), { timeout: 20_000 }).toBe(2);
+    await page.getByText(/No clear difference|tells more labels/).waitFor();
     expect(await accessibilityFaults(page)).toEqual([]);
   });
 

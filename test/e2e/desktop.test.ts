@@ -1,0 +1,94 @@
+/** What the page does with the desktop program's functions: the built page in Debian's browser, with these played. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { desktopGlobal } from "../../core/rpc/desktop.ts";
+import { drawPictures } from "../helpers/pictures.ts";
+import { buildPage, hasBrowser, openBrowser, startCore, type Running } from "./support.ts";
+
+const soon = <T>(look: () => T) => expect.poll(look, { timeout: 20_000 });
+
+describe.skipIf(!hasBrowser)("the page in Dinoscope's own window (skipped without /usr/bin/chromium)", () => {
+  const folder = mkdtempSync(join(tmpdir(), "dinoscope-window-"));
+  const shelf = join(folder, "shelf");
+  const dropped = join(folder, "dropped");
+  let core: Running;
+  let browser: Browser;
+  let page: Page;
+
+  /** What the page asked of the desktop program so far. */
+  const asked = (): Promise<string[]> => page.evaluate(() => (globalThis as unknown as { asked: string[] }).asked);
+
+  beforeAll(async () => {
+    await buildPage();
+    await drawPictures(shelf, 5, { seed: 3 });
+    await drawPictures(dropped, 4, { seed: 9 });
+    core = await startCore(join(folder, "library"), [folder]);
+    browser = await openBrowser();
+    page = await browser.newPage();
+    await page.addInitScript(
+      ({ name, chosen, above }) => {
+        const log: string[] = [];
+        const say = <T>(words: string, result: T): Promise<T> => {
+          log.push(words);
+          return Promise.resolve(result);
+        };
+        Object.assign(globalThis, {
+          asked: log,
+          [name]: {
+            platform: "linux",
+            chooseFolder: (purpose: string) => say(`folder ${purpose}`, chosen),
+            chooseFile: (purpose: string) => say(`file ${purpose}`, null),
+            pathOfDropped: (file: File) => say(`dropped ${file.name}`, `${above}/${file.name}`),
+            reveal: (path: string) => say(`reveal ${path}`, undefined),
+            recentLibraries: () => say("recent", [{ folder: "/srv/shop", name: "shop" }]),
+            openRecentLibrary: (path: string) => say(`recent ${path}`, undefined),
+            chooseLibrary: () => say("library", false),
+          },
+        });
+      },
+      { name: desktopGlobal, chosen: shelf, above: folder },
+    );
+    await page.goto(core.server.startUrl);
+  }, 120_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await core?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("the first page offers the other libraries that were open", async () => {
+    await page.getByRole("button", { name: "Open “shop”" }).click();
+    await soon(asked).toContain("recent /srv/shop");
+  });
+
+  test("a folder is chosen in the system's dialog, and its pictures fill the grid", async () => {
+    await page.getByRole("button", { name: "Choose a folder" }).click();
+    await soon(() => page.locator("[data-image]").count()).toBe(5);
+    expect(await asked()).toContain("folder pictures");
+  });
+
+  test("a dropped folder is taken in by its path", async () => {
+    const { protocol, at } = { protocol: await page.context().newCDPSession(page), at: { x: 700, y: 500 } };
+    const data = { items: [], files: [dropped], dragOperationsMask: 1 };
+    for (const type of ["dragEnter", "dragOver", "drop"] as const)
+      await protocol.send("Input.dispatchDragEvent", { type, ...at, data });
+    await soon(() => page.locator("[data-image]").count()).toBe(9);
+    expect(await asked()).toContain("dropped dropped");
+  });
+
+  test("the page's own folder dialog can ask the system's", async () => {
+    await page.keyboard.press("ControlOrMeta+o");
+    await page.getByRole("button", { name: "Choose with the system’s dialog…" }).click();
+    await soon(() => page.getByLabel("Folder", { exact: true }).inputValue()).toBe(shelf);
+    await page.getByRole("button", { name: "Cancel" }).click();
+  });
+
+  test("another library is opened by its key", async () => {
+    await page.keyboard.press("ControlOrMeta+Shift+O");
+    await soon(asked).toContain("library");
+  });
+});
