@@ -12,7 +12,7 @@ const components: readonly MaskRecipe["components"][] = ["largest", "all"];
 interface LookFlags {
   readonly model?: string;
   readonly device: (typeof deviceNames)[number];
-  readonly size: number;
+  readonly size?: number;
   readonly mass: number;
   readonly components: MaskRecipe["components"];
 }
@@ -40,7 +40,11 @@ function lookOptions(command: Command): Command {
     .addOption(
       new Option("--components <which>", "the largest connected part, or all").choices(components).default("largest"),
     )
-    .option("--size <pixels>", "side of a square of as many pixels as the model looks at", whole(8, 2048), 448)
+    .option(
+      "--size <pixels>",
+      "side of a square of as many pixels as the model looks at; 28 patches unless given, 448 for patches of 16",
+      whole(8, 2048),
+    )
     .addOption(deviceOption());
 }
 

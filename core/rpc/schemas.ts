@@ -122,6 +122,7 @@ export const maskChoice = v.strictObject({
   mass: v.optional(v.pipe(v.number(), v.minValue(0.01), v.maxValue(1)), 0.6),
   refined: v.optional(v.boolean(), true),
   components: v.optional(v.picklist(["largest", "all"]), "largest"),
-  size: v.optional(whole(8, 2048), 448),
+  /** Side of the square with as many pixels as the model looks at; `lookSize` of the model unless given. */
+  size: v.optional(whole(8, 2048)),
 });
 export type MaskChoice = v.InferInput<typeof maskChoice>;

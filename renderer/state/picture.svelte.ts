@@ -1,6 +1,7 @@
 import { decodeGrid, type PatchGrid } from "../../core/rpc/columns.ts";
 import type { MaskChoice } from "../../core/rpc/contract.ts";
 import type { Problem } from "../../core/rpc/messages.ts";
+import { lookSize } from "../../core/rpc/look-size.ts";
 import { attentionPath } from "../../core/rpc/paths.ts";
 import type { MaskMethod } from "../../core/rpc/records.ts";
 import type { ImageDetail, MaskPreview, ShownMask } from "../../core/rpc/views.ts";
@@ -24,9 +25,6 @@ interface Recipe {
 }
 
 const usual: Recipe = { method: "attention", mass: 0.6, refined: true, components: "largest" };
-
-/** Pixels of the square that has as many as the model looks at: that of masks made for the whole library. */
-const lookSize = 448;
 
 /** The picture that is open: what the model sees in it, its mask, and the tools to correct that. */
 export class Picture {
@@ -109,7 +107,7 @@ export class Picture {
     const imageId = this.#imageId;
     const modelId = this.#parts.library.modelId ?? null;
     if (imageId === null || modelId === null || !this.sees) return;
-    void this.spots.open(imageId, modelId, lookSize, this.overlay === "alike");
+    void this.spots.open(imageId, modelId, this.#lookSize(), this.overlay === "alike");
     const wantsHeads = this.overlay === "attention" || (this.overlay === "mask" && this.recipe.method === "attention");
     if (wantsHeads && this.attention === null) await this.#loadAttention(imageId, modelId);
     if (this.overlay === "mask" && this.live === null && (this.kept === null || this.trying)) this.#previews.ask();
@@ -221,8 +219,13 @@ export class Picture {
     this.trying = false;
   }
 
+  /** What the model looks at for masks of the whole library too. */
+  #lookSize(): number {
+    return lookSize(this.#parts.library.model?.model ?? { architecture: null });
+  }
+
   #choice(): MaskChoice {
-    return { ...this.recipe, heads: this.heads === null ? "mean" : [...this.heads], size: lookSize };
+    return { ...this.recipe, heads: this.heads === null ? "mean" : [...this.heads] };
   }
 
   async #preview(): Promise<void> {
@@ -248,7 +251,8 @@ export class Picture {
   async #loadAttention(imageId: number, modelId: number): Promise<void> {
     this.busy = true;
     try {
-      const grid = decodeGrid(await this.#parts.core.client.bytes(attentionPath(imageId, { modelId, size: lookSize })));
+      const look = { modelId, size: this.#lookSize() };
+      const grid = decodeGrid(await this.#parts.core.client.bytes(attentionPath(imageId, look)));
       if (this.#imageId === imageId) [this.attention, this.problem] = [grid, null];
     } catch (error) {
       if (this.#imageId === imageId) this.problem = problemOf(error);

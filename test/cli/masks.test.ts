@@ -54,6 +54,11 @@ describe("masks", () => {
     );
   });
 
+  test("look at 28 patches a side unless asked otherwise", async () => {
+    const { stdout } = await inLibrary("masks", "--method", "tokencut", "--no-refine");
+    expect(stdout).toContain("tokencut, whole patches, largest part, 448 px.");
+  });
+
   test("are taken in from pictures, and undone", async () => {
     expect((await inLibrary("masks", "import", truth)).stdout).toBe("2 masks taken in.\n");
     expect((await inLibrary("masks", "import", truth)).stdout).toBe("0 masks taken in; 2 were there already.\n");

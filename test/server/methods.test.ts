@@ -379,6 +379,8 @@ describe("masks", () => {
     expect(preview).toMatchObject({ width: 64, height: 48, score: { rows: 3, columns: 5 } });
     expect(preview.runs.reduce((sum, run) => sum + run, 0)).toBe(64 * 48);
     expect(await client.call("masks.get", { imageId })).toBeNull();
+    const usual = await client.call("masks.preview", { imageId, recipe: { method: "tokencut" } });
+    expect(usual.score).toMatchObject({ rows: 24, columns: 32 });
     const foreground = { imageId, recipe: { method: "foreground", size: 64 } };
     expect(await client.refusal("masks.preview", foreground)).toBe("head-missing");
     // The left half.

@@ -4,6 +4,7 @@ import { modelFile } from "../../jobs/model-file.ts";
 import { correctMasks, foregroundHeadOf, masksOfImages, removeMasks, replaceMask } from "../../library/masks.ts";
 import { checkRuns, compressRuns, decompressRuns } from "../../masks/rle.ts";
 import type { CheckedParams } from "../../rpc/contract.ts";
+import { lookSize } from "../../rpc/look-size.ts";
 import type { maskMethods } from "../../rpc/methods/masks.ts";
 import type { MaskRecipe, Model } from "../../rpc/records.ts";
 import { CoreError } from "../../util/errors.ts";
@@ -79,7 +80,7 @@ async function makeMask(
 ): Promise<{ made: MadeMask & { width: number; height: number }; recipe: MaskRecipe; model: Model }> {
   const image = knownImage(office, imageId);
   const model = modelOf(office, modelId);
-  const { method, refined, components, size } = asked;
+  const { method, refined, components, size = lookSize(model) } = asked;
   const foreground = method === "foreground" ? headOf(office, model, size) : null;
   const recipe: MaskRecipe = {
     method,
