@@ -1,4 +1,4 @@
-import type { Job, JobKind, Problem } from "../rpc/records.ts";
+import type { Job, JobKind, JobProblem } from "../rpc/records.ts";
 import { CoreError } from "../util/errors.ts";
 import { all, get, run, transaction } from "./database.ts";
 import type { Reader, Row, Writer } from "./database.ts";
@@ -9,20 +9,19 @@ export const jobStatements = {
   byId: "SELECT * FROM jobs WHERE id = ?",
   list: "SELECT * FROM jobs ORDER BY id DESC LIMIT ?",
   paused: "SELECT * FROM jobs WHERE state = 'paused' ORDER BY id DESC",
-  latestOfKind: "SELECT * FROM jobs WHERE kind = ? ORDER BY id DESC LIMIT 1",
   insert: `INSERT INTO jobs (kind, state, phase, done, total, parameters, created_at, heartbeat_at)
     VALUES (:kind, 'queued', '', 0, 0, :parameters, :at, :at)`,
   start: `UPDATE jobs SET state = 'running', heartbeat_at = :at, finished_at = NULL, problem_code = NULL,
-      problem_message = NULL
+      problem_message = NULL, problem_hint = NULL
     WHERE id = :id AND state IN ('queued', 'running', 'paused', 'stopped', 'failed')`,
   requeue: `UPDATE jobs SET state = 'queued', heartbeat_at = :at, finished_at = NULL, problem_code = NULL,
-      problem_message = NULL
+      problem_message = NULL, problem_hint = NULL
     WHERE id = :id AND state IN ('paused', 'stopped', 'failed')`,
   report: `UPDATE jobs SET state = 'running', phase = :phase, done = :done, total = :total, heartbeat_at = :at
     WHERE id = :id AND state IN ('queued', 'running')`,
   pause: `UPDATE jobs SET state = 'paused', heartbeat_at = :at WHERE id = :id AND state IN ('queued', 'running')`,
   finish: `UPDATE jobs SET state = :state, problem_code = :problemCode, problem_message = :problemMessage,
-      heartbeat_at = :at, finished_at = :at
+      problem_hint = :problemHint, heartbeat_at = :at, finished_at = :at
     WHERE id = :id AND state IN ('queued', 'running', 'paused')`,
   parameters: "UPDATE jobs SET parameters = :parameters WHERE id = :id",
   stopAbandoned: "UPDATE jobs SET state = 'stopped', finished_at = heartbeat_at WHERE state IN ('queued', 'running')",
@@ -44,13 +43,14 @@ const kindCell = oneOf<JobKind>([
 ]);
 const stateCell = oneOf<Job["state"]>(["queued", "running", "paused", "stopped", "failed", "done"]);
 const nullableInteger = orNull(integer);
+const nullableText = orNull(text);
 
 /** How a job ended. */
 export type JobEnd =
   | { readonly state: "done" }
   /** By the user; it can be resumed. */
   | { readonly state: "stopped" }
-  | { readonly state: "failed"; readonly problem: Problem };
+  | { readonly state: "failed"; readonly problem: JobProblem };
 
 function jobOf(row: Row): Job {
   return {
@@ -61,10 +61,16 @@ function jobOf(row: Row): Job {
     done: count("jobs", row, "done"),
     total: count("jobs", row, "total"),
     parameters: jsonObject("jobs", row, "parameters"),
-    problem: problemOf("jobs", row),
+    problem: jobProblemOf(row),
     createdAt: integer("jobs", row, "created_at"),
     finishedAt: nullableInteger("jobs", row, "finished_at"),
   };
+}
+
+function jobProblemOf(row: Row): JobProblem | null {
+  const problem = problemOf("jobs", row);
+  const hint = nullableText("jobs", row, "problem_hint");
+  return problem === null || hint === null ? problem : { ...problem, hint };
 }
 
 function jobNow(db: Reader, id: number): Job {
@@ -141,6 +147,7 @@ export function finishJob(db: Writer, id: number, end: JobEnd, at = Date.now()):
     state: end.state,
     problemCode: problem?.code ?? null,
     problemMessage: problem?.message ?? null,
+    problemHint: problem?.hint ?? null,
   };
   return change(db, id, "ended", () => run(db, sql.finish, values).changes);
 }
@@ -152,13 +159,6 @@ function change(db: Writer, id: number, verb: string, update: () => number): Job
     if (changes === 0) throw new CoreError("job-state", `Job ${id} is ${job.state} and cannot be ${verb}.`);
     return job;
   });
-}
-
-/** The job of this kind to go on with: the newest one, if it was paused or stopped; else null. */
-export function resumableJob(db: Reader, kind: JobKind): Job | null {
-  const row = get(db, sql.latestOfKind, [kind]);
-  const job = row === undefined ? null : jobOf(row);
-  return job?.state === "stopped" || job?.state === "paused" ? job : null;
 }
 
 /**

@@ -196,6 +196,11 @@ export type JobKind =
 /** `paused` keeps its place and goes on first; `stopped` gave its place up, and goes on as well. */
 export type JobState = "queued" | "running" | "paused" | "stopped" | "failed" | "done";
 
+/** Why a job failed, and what to do about it. */
+export interface JobProblem extends Problem {
+  readonly hint?: string;
+}
+
 /** Long work: it reports progress, can be paused or stopped, and resumes. */
 export interface Job {
   readonly id: number;
@@ -208,7 +213,7 @@ export interface Job {
   readonly total: number;
   /** What the job was asked to do, as JSON data. */
   readonly parameters: Readonly<Record<string, unknown>>;
-  readonly problem: Problem | null;
+  readonly problem: JobProblem | null;
   readonly createdAt: number;
   readonly finishedAt: number | null;
 }

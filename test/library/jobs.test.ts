@@ -11,7 +11,6 @@ import {
   pauseJob,
   reportJob,
   requeueJob,
-  resumableJob,
   startJob,
   stopAbandonedJobs,
 } from "../../core/library/jobs.ts";
@@ -76,15 +75,15 @@ describe("jobs", () => {
     expect(listJobs(db, 2).map(({ id }) => id)).toEqual([ids[2], ids[1]]);
   });
 
-  test("can be resumed when the newest of the kind was stopped", () => {
+  test("that failed say what to do about it, until they begin again", () => {
     const { db } = temporaryLibrary();
-    expect(resumableJob(db, "embed")).toBeNull();
-    const first = createJob(db, "embed", {});
-    finishJob(db, first.id, { state: "stopped" });
-    finishJob(db, createJob(db, "ingest", {}).id, { state: "done" });
-    expect(resumableJob(db, "embed")?.id).toBe(first.id);
-    finishJob(db, createJob(db, "embed", {}).id, { state: "done" });
-    expect(resumableJob(db, "embed")).toBeNull();
+    const { id } = createJob(db, "embed", {});
+    const problem = { code: "disk-full", message: "The disk is full.", hint: "Free some space." };
+    finishJob(db, id, { state: "failed", problem });
+    expect(listJobs(db, 1)).toMatchObject([{ state: "failed", problem }]);
+    expect(requeueJob(db, id).problem).toBeNull();
+    finishJob(db, id, { state: "failed", problem: { code: "internal", message: "No." } });
+    expect(listJobs(db, 1)[0]?.problem).toEqual({ code: "internal", message: "No." });
   });
 
   test("that are paused have not ended, stay paused when a new writer comes, and are found among many", () => {

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { findDamage } from "../../core/library/check.ts";
-import { listJobs, resumableJob } from "../../core/library/jobs.ts";
+import { listJobs } from "../../core/library/jobs.ts";
 import { describeHolder, readHolder } from "../../core/library/lock.ts";
 import { openLibrary } from "../../core/library/open.ts";
 import { listSources } from "../../core/library/sources.ts";
@@ -98,7 +98,7 @@ describe("a writer that was killed", () => {
       ["ingest", "stopped"],
       ["embed", "stopped"],
     ]);
-    expect(resumableJob(db, "embed")).toMatchObject({
+    expect(listJobs(db, 10)[1]).toMatchObject({
       done: 5,
       total: 9,
       parameters: { modelId: 3 },

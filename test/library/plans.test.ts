@@ -207,7 +207,6 @@ const imageColumns: Record<keyof typeof imageColumnStatements, string> = {
 };
 const small: Record<string, string> = {
   [rejectionStatements.known]: "COVERING INDEX suggestion_rejections_pair (image_id=? AND label_id=?)",
-  [jobStatements.latestOfKind]: "INDEX jobs_kind (kind=?)",
   [jobStatements.stopAbandoned]: "INDEX jobs_state (state=?)",
   [jobStatements.paused]: "INDEX jobs_state (state=?)",
   [jobStatements.byId]: "INTEGER PRIMARY KEY",

@@ -11,6 +11,7 @@ import { app } from "./0080-app.ts";
 import { suggestionColumns } from "./0090-suggestion-columns.ts";
 import { pausedJobs } from "./0100-paused-jobs.ts";
 import { clusterOperations } from "./0110-cluster-operations.ts";
+import { jobHints } from "./0120-job-hints.ts";
 
 /**
  * One step of the schema. A migration is never edited once released: a new one follows it. One that changes the columns
@@ -35,6 +36,7 @@ export const migrations: readonly Migration[] = [
   suggestionColumns,
   pausedJobs,
   clusterOperations,
+  jobHints,
 ];
 
 /** The version that a list of migrations leads to. Throws for a list that is empty or not increasing. */
