@@ -1,4 +1,4 @@
-/** Every view and dialog by axe-core in both themes, and what each view is for by the keyboard alone. */
+/** Every view and dialog by axe-core in both themes and at rest, and what each view is for by the keyboard alone. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,6 +15,9 @@ import {
   type Running,
 } from "./support.ts";
 
+/** A view has what it needs, and would ask again by then if it asked without end. */
+const settleMs = 400;
+
 /** More stops than any view has. */
 const mostStops = 150;
 
@@ -24,6 +27,16 @@ describe.skipIf(!hasBrowser)("access for everyone (skipped without /usr/bin/chro
   let browser: Browser;
   let page: Page;
   let complaints: string[];
+  /** Calls and requests of the page, by name. */
+  let asked: string[] = [];
+
+  /** Left alone, it asks for nothing: what follows the library must not follow itself. */
+  async function isAtRest(): Promise<void> {
+    await page.waitForTimeout(settleMs);
+    asked = [];
+    await page.waitForTimeout(settleMs);
+    expect(asked).toEqual([]);
+  }
 
   /** No serious findings in dark colours, and none by contrast in light ones, where nothing else differs. */
   async function isClean(): Promise<void> {
@@ -56,6 +69,9 @@ describe.skipIf(!hasBrowser)("access for everyone (skipped without /usr/bin/chro
     core = await startCore(library, [folder]);
     browser = await openBrowser();
     ({ page, complaints } = await openPage(browser, core.server.startUrl));
+    page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+    page.on("websocket", (socket) => socket.on("framesent", ({ payload }) => asked.push(String(payload))));
+    await page.reload();
   }, 120_000);
 
   afterAll(async () => {
@@ -83,9 +99,10 @@ describe.skipIf(!hasBrowser)("access for everyone (skipped without /usr/bin/chro
     ["the map", "map", () => page.locator("canvas")],
     ["training", "train", () => button("Start training")],
     ["export", "export", () => page.getByText("First files")],
-  ] as const)("%s has no serious faults in either theme", async (_, address, there) => {
+  ] as const)("%s is at rest, and has no serious faults in either theme", async (_, address, there) => {
     await goTo(address);
     await there().first().waitFor();
+    await isAtRest();
     await isClean();
   });
 
@@ -105,11 +122,12 @@ describe.skipIf(!hasBrowser)("access for everyone (skipped without /usr/bin/chro
           .then(() => page.keyboard.press("/")),
       () => page.getByRole("combobox"),
     ],
-  ] as const)("%s has no serious faults in either theme", async (_, open, there) => {
+  ] as const)("%s is at rest, and has no serious faults in either theme", async (_, open, there) => {
     await goTo("grid");
     await page.locator("[data-image]").first().waitFor();
     await open();
     await there().first().waitFor();
+    await isAtRest();
     await isClean();
     await page.keyboard.press("Escape");
   });
