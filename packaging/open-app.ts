@@ -6,6 +6,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import { ticketPath } from "../core/rpc/paths.ts";
 import { createCoreProcess } from "../electron/core-process.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -45,6 +46,12 @@ function openBrowser(url: string): void {
     .unref();
 }
 
+/** An address that opens the page once: everybody on this machine can read what a browser is started with. */
+async function ticketUrl(origin: string, token: string): Promise<string> {
+  const answer = await fetch(origin + ticketPath, { method: "POST", headers: { authorization: `Bearer ${token}` } });
+  return `${origin}/?ticket=${await answer.text()}`;
+}
+
 /** The core and a browser tab, until Ctrl-C. */
 async function openInBrowser(): Promise<void> {
   let opened = false;
@@ -55,9 +62,10 @@ async function openInBrowser(): Promise<void> {
     environment: process.env,
     checkFiles: () => Promise.resolve(),
     onReady: ({ origin, token }) => {
-      const url = `${origin}/?token=${token}`;
-      console.log(`Dinoscope is at ${url}\nPress Ctrl-C to end it; a job that runs can go on next time.`);
-      if (!opened) openBrowser(url);
+      console.log(
+        `Dinoscope is at ${origin}/?token=${token}\nPress Ctrl-C to end it; a job that runs can go on next time.`,
+      );
+      if (!opened) void ticketUrl(origin, token).then(openBrowser, () => {});
       opened = true;
     },
     onLost: () => console.error("The core ended and is started again."),

@@ -1,6 +1,9 @@
 /** Bytes come over HTTP on the page's own origin, by GET unless said otherwise, with an ETag. Paths are made here only. */
 import type { ImageQuery } from "./schemas.ts";
 
+/** POST here as the owner: the answer is a ticket, which `/?ticket=` opens the page with, once and within a minute. */
+export const ticketPath = "/ticket";
+
 /** The WebSocket for messages and events. */
 export const socketPath = "/socket";
 

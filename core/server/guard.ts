@@ -9,6 +9,9 @@ import type { IncomingHttpHeaders } from "node:http";
 /** Bytes of a token. */
 const tokenBytes = 32;
 
+/** How long a ticket is good: a browser may have to start first. */
+const ticketMs = 60_000;
+
 /** A new token, in hex. */
 export function createToken(): string {
   return randomBytes(tokenBytes).toString("hex");
@@ -32,6 +35,13 @@ export interface Guard {
   callerOf(token: string): { readonly guest: boolean } | null;
   /** The cookie for a token. */
   cookie(token: string): string;
+  /**
+   * What opens the page once, within a minute, in place of the owner's token: a browser that is started with an address
+   * shows it to every user of this machine, in the list of processes.
+   */
+  createTicket(): string;
+  /** The owner's token for a good ticket, which is good no longer then; null for any other. */
+  redeem(ticket: string): string | null;
 }
 
 export interface GuardOptions {
@@ -49,6 +59,8 @@ export function createGuard({ token, guestToken, origin }: GuardOptions): Guard 
   const secure = protocol === "https:" ? "; Secure" : "";
   const owner = digest(token);
   const guest = guestToken === null ? null : digest(guestToken);
+  /** Digests of the tickets that are good, with the time that each ends. */
+  const tickets = new Map<string, number>();
 
   const callerOf: Guard["callerOf"] = (given) => {
     const found = digest(given);
@@ -88,6 +100,18 @@ export function createGuard({ token, guestToken, origin }: GuardOptions): Guard 
     },
     callerOf,
     cookie: (value) => `${cookieName}=${value}; HttpOnly; SameSite=Strict; Path=/${secure}`,
+    createTicket: () => {
+      for (const [known, end] of tickets) if (end < Date.now()) tickets.delete(known);
+      const ticket = createToken();
+      tickets.set(digest(ticket).toString("hex"), Date.now() + ticketMs);
+      return ticket;
+    },
+    redeem: (ticket) => {
+      const known = digest(ticket).toString("hex");
+      const end = tickets.get(known);
+      tickets.delete(known);
+      return end !== undefined && end >= Date.now() ? token : null;
+    },
   };
 }
 

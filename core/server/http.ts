@@ -11,7 +11,7 @@ import { createServer as createHttps } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Service } from "../app.ts";
-import { socketPath } from "../rpc/paths.ts";
+import { socketPath, ticketPath } from "../rpc/paths.ts";
 import { CoreError } from "../util/errors.ts";
 import { sendError, sendText } from "./answer.ts";
 import { builtPage, sendPageFile } from "./files.ts";
@@ -96,9 +96,14 @@ export async function startServer(service: Service, options: ServeOptions = {}):
     const purpose = isPost ? "post" : "get";
     const place = guard.checkPlace(request.headers, purpose);
     if (!place.ok) return refuse(response, place);
-    if (!isPost && url.pathname === "/" && url.searchParams.has("token")) return enter(guard, url, response);
+    if (!isPost && url.pathname === "/" && (url.searchParams.has("token") || url.searchParams.has("ticket"))) {
+      return enter(guard, url, response);
+    }
     const verdict = guard.check(request.headers, purpose);
     if (!verdict.ok) return refuse(response, verdict);
+    if (isPost && url.pathname === ticketPath && !verdict.guest) {
+      return sendText(response, 200, guard.createTicket());
+    }
     if (isPost ? await routes.post(request, response, url, verdict.guest) : await routes.get(request, response, url))
       return;
     if (isPost) throw new CoreError("not-found", "There is nothing to post to here.");
@@ -154,14 +159,16 @@ function letGo(request: IncomingMessage, response: ServerResponse): void {
   request.once("close", () => clearTimeout(cut));
 }
 
-/** The start address: the token goes into a cookie that no script reads, and out of the address. */
+/** The start address: its token, or that of its ticket, goes into a cookie that no script reads, and out of the address. */
 function enter(guard: Guard, url: URL, response: ServerResponse): void {
-  const token = url.searchParams.get("token") ?? "";
+  const ticket = url.searchParams.get("ticket");
+  const token = (ticket === null ? url.searchParams.get("token") : guard.redeem(ticket)) ?? "";
   if (guard.callerOf(token) === null) {
     sendText(response, 401, "This address is of an earlier start. Open the one that Dinoscope printed last.\n");
     return;
   }
   url.searchParams.delete("token");
+  url.searchParams.delete("ticket");
   response.writeHead(303, { ...pageHeaders, Location: `/${url.search}`, "Set-Cookie": guard.cookie(token) });
   response.end();
 }

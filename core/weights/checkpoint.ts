@@ -84,7 +84,7 @@ async function openSource(file: OpenFile, options: CheckpointOptions): Promise<T
   await file.read(first, 0);
   const starts = (...bytes: number[]): boolean => bytes.every((byte, index) => first[index] === byte);
   if (starts(0x50, 0x4b, 0x03, 0x04)) return torchSource(file, options);
-  // A JSON object after 8 bytes of length, of which the format allows no more than 100 MB.
+  // A JSON object after 8 bytes of length, the upper four of which are 0: headers have a limit far below 4 GB.
   if (first[8] === 0x7b && first.subarray(4, 8).every((byte) => byte === 0)) return safetensorsSource(file, options);
   if (starts(0x80) && (first[1] ?? 0) >= 2 && (first[1] ?? 0) <= 5) {
     throw new CoreError("checkpoint-legacy", `${file.path} is a PyTorch file of the old kind (before version 1.6).`, {

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { innerPath } from "../../core/server/files.ts";
 import { picturePath } from "../../core/rpc/paths.ts";
 import { startServer } from "../../core/server/http.ts";
@@ -142,6 +142,16 @@ describe("pictures", () => {
     rmSync(file, { recursive: true });
     execFileSync("mkfifo", [file]);
     expect((await served.ask(picturePath(2, 0))).status).toBe(404);
+  });
+
+  test("that fail inside tell nobody what is inside", async () => {
+    vi.spyOn(served.service.bytes, "picture").mockRejectedValueOnce(new Error(`EIO: ${secret}`));
+    const { status, body } = await served.ask("/pictures/1");
+    expect([status, JSON.parse(body.toString())]).toEqual([
+      500,
+      { code: "internal", message: "Something went wrong here." },
+    ]);
+    expect((await served.ask("/pictures/1")).status).toBe(200);
   });
 
   test("are never a page: the browser is told what they are, and to run nothing", async () => {

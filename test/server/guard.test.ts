@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { startServer } from "../../core/server/http.ts";
 import { sharedFolder } from "../helpers/shared-folder.ts";
 import { refusalOfAsync } from "../helpers/refusal.ts";
@@ -59,6 +59,37 @@ describe("the token", () => {
   test("is taken from programs as a bearer token", async () => {
     const headers = { cookie: "", authorization: `Bearer ${served.token}` };
     expect((await served.ask("/images", { headers })).status).toBe(200);
+  });
+
+  test("may come by a ticket, which is good once, for a minute, and from the owner alone", async () => {
+    const askFor = (token: string, method = "POST") =>
+      served.ask("/ticket", { method, headers: { cookie: "", authorization: `Bearer ${token}` } });
+    const enter = async (ticket: string) => {
+      const { status, headers } = await served.ask(`/?ticket=${ticket}&view=grid`, { headers: { cookie: "" } });
+      return [status, headers.location, headers["set-cookie"]?.[0]?.split(";")[0]];
+    };
+    const { status, body } = await askFor(served.token);
+    const ticket = body.toString();
+    expect([status, ticket]).toEqual([200, expect.stringMatching(/^[0-9a-f]{64}$/)]);
+    expect(await refused("/", { cookie: served.cookie(ticket) })).toBe("401 token-missing");
+    const entered = [303, "/?view=grid", `${served.server.cookieName}=${served.token}`];
+    expect(await enter(ticket)).toEqual(entered);
+    expect(await enter(ticket)).toEqual([401, undefined, undefined]);
+    for (const wrong of ["", "0".repeat(64), served.token]) {
+      expect(await enter(wrong), wrong).toEqual([401, undefined, undefined]);
+    }
+    expect((await askFor(tokenOf(served.server.guestUrl))).status).toBe(404);
+    expect((await askFor(served.token, "GET")).status).toBe(404);
+    expect(await refused("/ticket", { cookie: "" }, "POST")).toBe("403 origin-missing");
+
+    const late = (await askFor(served.token)).body.toString();
+    const inTime = (await askFor(served.token)).body.toString();
+    const now = Date.now();
+    vi.spyOn(Date, "now").mockReturnValue(now + 59_000);
+    expect(await enter(inTime)).toEqual(entered);
+    vi.spyOn(Date, "now").mockReturnValue(now + 61_000);
+    expect(await enter(late)).toEqual([401, undefined, undefined]);
+    vi.restoreAllMocks();
   });
 
   test("of a guest opens the page, too", async () => {
