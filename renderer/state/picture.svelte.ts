@@ -60,6 +60,8 @@ export class Picture {
     this.#parts = parts;
     this.spots = new Spots(parts.core);
     this.#previews = calmly(() => this.#preview(), 0);
+    // What was asked for while the core was gone did not come.
+    parts.core.on("hello", () => void this.#load());
     parts.core.on("changed", ({ kinds }) => {
       if (kinds.some((kind) => kind === "masks" || kind === "images")) void this.#loadKept();
       if (kinds.some((kind) => kind === "annotations" || kind === "images")) void this.#loadDetail();
@@ -82,8 +84,7 @@ export class Picture {
     [this.#imageId, this.#modelId] = [imageId, modelId];
     [this.detail, this.attention, this.kept, this.live, this.problem] = [null, null, null, null, null];
     this.trying = false;
-    await Promise.all([this.#loadDetail(), this.#loadKept()]);
-    await this.look();
+    await this.#load();
   }
 
   close(): void {
@@ -259,6 +260,11 @@ export class Picture {
     } finally {
       this.busy = false;
     }
+  }
+
+  async #load(): Promise<void> {
+    await Promise.all([this.#loadDetail(), this.#loadKept()]);
+    await this.look();
   }
 
   async #loadDetail(): Promise<void> {

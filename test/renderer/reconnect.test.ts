@@ -1,7 +1,10 @@
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test, vi } from "vitest";
 import { changeKinds, type Events } from "../../core/rpc/messages.ts";
 import { picturesAgain } from "../../renderer/lib/pictures-again.ts";
 import { Core } from "../../renderer/state/core.svelte.ts";
+import type { History } from "../../renderer/state/history.svelte.ts";
+import type { Library } from "../../renderer/state/library.svelte.ts";
+import { Picture } from "../../renderer/state/picture.svelte.ts";
 import { Toasts } from "../../renderer/state/toasts.svelte.ts";
 import { fakeCore, type FakeCore } from "./fake-core.ts";
 
@@ -39,6 +42,18 @@ test.each([
   hello("a", 5);
   hello(instance, revision);
   expect(changes).toEqual([{ kinds: changeKinds, imageIds: null, revision }]);
+});
+
+test("what an open picture asked for while the core was away is asked for again, even if nothing changed", async () => {
+  const picture = new Picture({ core, history: {} as History, library: { modelId: null, model: null } as Library });
+  hello("a", 5);
+  await picture.open(7, null);
+  expect(picture.detail).toBeNull();
+  const detail = { image: { id: 7 } };
+  fake.answers["images.detail"] = detail;
+  hello("a", 5);
+  await vi.waitFor(() => expect(picture.detail).toBe(detail));
+  expect(changes).toEqual([]);
 });
 
 test("pictures that did not come while the core was away are asked for again, and no others", () => {
