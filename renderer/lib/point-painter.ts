@@ -193,7 +193,7 @@ export function pointLook(count: number, { width, height }: Size, zoom: number):
   // Share of the picture that the points would cover if each were 4 pixels wide.
   const crowd = (count * 16) / Math.max(1, width * height) / zoom;
   const crowded = Math.min(1, crowd / 4);
-  const base = count > 200_000 ? 2.2 : count > 20_000 ? 3.2 : count > 3000 ? 4.6 : 6.5;
+  const base = count > 200_000 ? 2.2 : count > 20_000 ? 3.2 : count > 3000 ? 4.6 : count > 600 ? 6.5 : 9;
   return {
     diameter: Math.min(14, base * Math.max(1, zoom ** 0.32)),
     opacity: 0.9 - 0.62 * Math.sqrt(crowded),
