@@ -14,7 +14,7 @@ export interface Engine {
     method: Method,
     request: EngineMethods[Method]["request"],
   ): Promise<EngineMethods[Method]["result"]>;
-  /** Process id while it runs. */
+  /** Process id while it runs: not before the first call, nor after it had nothing to do for long. */
   readonly pid: number | undefined;
   /** Ends the process for good; pending calls are refused. */
   close(): Promise<void>;
@@ -23,6 +23,8 @@ export interface Engine {
 interface Pending {
   readonly resolve: (result: never) => void;
   readonly reject: (error: Error) => void;
+  /** What it leaves in the process if it succeeds. */
+  readonly leaves: string | null;
 }
 
 /** Characters of the engine's standard error that are kept for the error message. */
@@ -38,17 +40,53 @@ const passedVariables =
  */
 export const glibcTunables = `glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=${2 ** 31}`;
 
-/** Prepares an engine; its process starts with the first call. */
-export function createEngine(): Engine {
+/** Milliseconds without a call after which the process ends: what models and training took of the memory is free then. */
+const usualIdleMs = 600_000;
+
+/** Calls that leave something in the process for later ones, or drop it: by which part of the request it goes. */
+const keeping: Partial<Record<EngineMethod, { readonly name: string; readonly keeps: boolean }>> = {
+  loadBank: { name: "bank", keeps: true },
+  dropBank: { name: "bank", keeps: false },
+  startLayout: { name: "layout", keeps: true },
+  dropLayout: { name: "layout", keeps: false },
+  startTraining: { name: "training", keeps: true },
+  endTraining: { name: "training", keeps: false },
+};
+
+/** Prepares an engine; its process starts with the first call. It ends when nothing was asked of it for `idleMs`. */
+export function createEngine({ idleMs = usualIdleMs }: { readonly idleMs?: number } = {}): Engine {
   let child: ChildProcess | undefined;
   let log = "";
   let nextId = 1;
   let closed = false;
+  let idle: NodeJS.Timeout | undefined;
   const pending = new Map<number, Pending>();
+  /** What its process holds for callers. */
+  const held = new Set<string>();
 
   const failAll = (error: CoreError): void => {
     for (const { reject } of pending.values()) reject(error);
     pending.clear();
+  };
+
+  /** What a call leaves in the process, which is noted, as is what it drops. */
+  const left = (method: EngineMethod, request: object): string | null => {
+    const kind = keeping[method];
+    if (kind === undefined) return null;
+    const thing = `${kind.name} ${String((request as Readonly<Record<string, unknown>>)[kind.name])}`;
+    if (kind.keeps) held.add(thing);
+    else held.delete(thing);
+    return kind.keeps ? thing : null;
+  };
+
+  const restLater = (): void => {
+    clearTimeout(idle);
+    if (pending.size > 0 || held.size > 0) return;
+    idle = setTimeout(() => {
+      const running = child;
+      child = undefined;
+      if (running !== undefined) void ended(running);
+    }, idleMs).unref();
   };
 
   const start = (): ChildProcess => {
@@ -70,12 +108,15 @@ export function createEngine(): Engine {
       if (message.kind === "ready") return;
       const call = pending.get(message.id);
       pending.delete(message.id);
+      if (message.kind === "error" && call?.leaves != null) held.delete(call.leaves);
+      restLater();
       if (message.kind === "result") call?.resolve(message.result as never);
       else call?.reject(errorFromRecord(message.error));
     });
     const gone = (how: string): void => {
       if (child !== started) return;
       child = undefined;
+      held.clear();
       // Of a JavaScript error the line that names it says most; a native crash has none, and its last line does.
       const lines = log.trim().split("\n");
       const tail = lines.findLast((line) => /^\S*Error\b/.test(line)) ?? lines.at(-1);
@@ -97,9 +138,10 @@ export function createEngine(): Engine {
     call: (method, request) =>
       new Promise((resolve, reject) => {
         if (closed) throw closedError();
+        clearTimeout(idle);
         child ??= start();
         const id = nextId++;
-        pending.set(id, { resolve, reject });
+        pending.set(id, { resolve, reject, leaves: left(method, request) });
         const message: EngineRequest = { id, method, request };
         child.send(message, (error) => {
           // A channel that closed while sending: 'close' follows and rejects with the reason.
@@ -110,22 +152,28 @@ export function createEngine(): Engine {
       }),
     close: async () => {
       closed = true;
+      clearTimeout(idle);
       const running = child;
       if (running === undefined) return;
       child = undefined;
       failAll(closedError());
-      if (running.exitCode !== null || running.signalCode !== null) return;
-      await new Promise<void>((resolve) => {
-        // session.run blocks its thread: an engine in the middle of one does not notice the closed channel.
-        const impatience = setTimeout(() => running.kill("SIGKILL"), 2000);
-        running.once("exit", () => {
-          clearTimeout(impatience);
-          resolve();
-        });
-        if (running.connected) running.disconnect();
-      });
+      await ended(running);
     },
   };
+}
+
+/** Ends a process, by force where it does not end by itself. */
+async function ended(running: ChildProcess): Promise<void> {
+  if (running.exitCode !== null || running.signalCode !== null) return;
+  await new Promise<void>((resolve) => {
+    // session.run blocks its thread: an engine in the middle of one does not notice the closed channel.
+    const impatience = setTimeout(() => running.kill("SIGKILL"), 2000);
+    running.once("exit", () => {
+      clearTimeout(impatience);
+      resolve();
+    });
+    if (running.connected) running.disconnect();
+  });
 }
 
 function closedError(): CoreError {

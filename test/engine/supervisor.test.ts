@@ -32,6 +32,23 @@ describe("the engine", () => {
     expect(engine.pid).toBe(pid);
   });
 
+  test("ends when it has nothing to do, but not while it keeps something for later calls", async () => {
+    const engine = temporaryEngine({ idleMs: 50 });
+    const short = { bank: "short", rows: 1, width: 2, offset: 7, values: new Float32Array(2) };
+    await expect(engine.call("loadBank", short)).rejects.toThrow();
+    const bank = { bank: "kept", rows: 1, width: 2, offset: 0, values: new Float32Array([1, 0]) };
+    await engine.call("loadBank", bank);
+    const first = engine.pid ?? 0;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(engine.pid).toBe(first);
+    const asked = { bank: "kept", queries: new Float32Array([1, 0]), count: 1, device: "cpu" } as const;
+    expect((await engine.call("nearest", asked)).similarities[0]).toBeCloseTo(1, 5);
+    await engine.call("dropBank", { bank: "kept" });
+    await until(() => engine.pid === undefined && !isAlive(first));
+    expect(await engine.call("chooseDevice", ask)).toMatchObject({ device: "cpu" });
+    expect(engine.pid).not.toBe(first);
+  });
+
   test("hands on an error with its code and sentence, and lives on", async () => {
     const engine = temporaryEngine();
     const request = { path: "/nowhere/model.pth", destination: join(temporaryFolder(), "model") };

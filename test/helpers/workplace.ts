@@ -58,8 +58,8 @@ export async function prepareLibrary(folder = join(temporaryFolder(), "library")
 }
 
 /** An engine that is closed after the test. */
-export function temporaryEngine(): Engine {
-  const engine = createEngine();
+export function temporaryEngine(options?: Parameters<typeof createEngine>[0]): Engine {
+  const engine = createEngine(options);
   onTestFinished(() => engine.close());
   return engine;
 }
