@@ -10,6 +10,8 @@ export interface LabelRow {
   readonly imageCount: number;
   readonly totalImageCount: number;
   readonly hasChildren: boolean;
+  /** Its name below its parent's, which it need not say again: `Oat` for `Drinks/Oat` below `Drinks`. */
+  readonly shortName: string;
   /** Names from the top down, joined: `Drinks / Oat`. */
   readonly path: string;
   /** The key that assigns it, or null. */
@@ -82,14 +84,16 @@ export function namesOf(path: string): string[] {
 function rowsOf({ tree, keys }: LabelList, taken: (key: string) => boolean): LabelRow[] {
   const given = new Map(keys.map(({ labelId, key }) => [labelId, key.toLowerCase()]));
   const flat: Omit<LabelRow, "key">[] = [];
-  const visit = (nodes: readonly LabelNode[], depth: number, above: string): void => {
+  const visit = (nodes: readonly LabelNode[], depth: number, above: string, parent: string): void => {
     for (const { label, imageCount, totalImageCount, children } of nodes) {
-      const path = `${above}${label.name}`;
-      flat.push({ label, depth, imageCount, totalImageCount, hasChildren: children.length > 0, path });
-      visit(children, depth + 1, `${path} / `);
+      const { name } = label;
+      const shortName = parent !== "" && name.startsWith(`${parent}/`) ? name.slice(parent.length + 1) || name : name;
+      const path = `${above}${name}`;
+      flat.push({ label, depth, imageCount, totalImageCount, hasChildren: children.length > 0, shortName, path });
+      visit(children, depth + 1, `${path} / `, name);
     }
   };
-  visit(tree, 0, "");
+  visit(tree, 0, "", "");
   const used = new Set(given.values());
   const free = ownKeys.filter((key) => !used.has(key) && !taken(key.toUpperCase()));
   const automatic = new Map<number, string>();

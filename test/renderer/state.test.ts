@@ -100,6 +100,17 @@ describe("labels and their keys", () => {
     expect(labels.ofKey("4")?.label.name).toBe("Oat");
     expect(labels.below(9)).toEqual([9, 5, 3]);
   });
+
+  test("below its parent a label need not say the parent's name again", async () => {
+    const labels = new Labels(core);
+    const below = ["Drinks/Oat", "Drinks", "Drinks/", "Drinksome", "Soy"].map((name, i) => node(10 + i, name));
+    fake.answers["labels.list"] = { tree: [node(1, "Drinks", below), node(2, "Drinks/Tea")], keys: [] };
+    await labels.load();
+    expect(labels.rows.map(({ shortName }) => shortName)).toEqual([
+      ...["Drinks", "Oat", "Drinks", "Drinks/", "Drinksome", "Soy"],
+      "Drinks/Tea",
+    ]);
+  });
 });
 
 describe("the list of images", () => {
