@@ -41,6 +41,9 @@ const explanations: Readonly<Record<keyof typeof optionRanges, string>> = {
   teacherMomentum: "how slowly the teacher follows, at the start",
   teacherTemperature: "how sharp the teacher's answers are after the warm-up; lower is sharper",
   clip: "largest gradient of a tensor",
+  minimumLearningRate: "learning rate at the end, as it is used",
+  warmup: "iterations in which the learning rate rises; a tenth unless given",
+  temperatureWarmup: "iterations in which the teacher's temperature rises; three tenths unless given",
   freezeLastLayer: "iterations in which the prototypes stand still",
   freezeBackbone: "iterations in which a backbone waits for its fresh head",
   dropPath: "stochastic depth of the last block",
@@ -117,6 +120,7 @@ function pair(text: string): [number, number] {
 /** Names that commander gives to options that have other names here. */
 const renamed: Readonly<Record<string, string>> = {
   lr: "learningRate",
+  minLr: "minimumLearningRate",
   saveEvery: "saveEveryMinutes",
   saveIterations: "saveEvery",
 };

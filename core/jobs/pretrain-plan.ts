@@ -103,16 +103,31 @@ export async function estimateRun(desk: PlanDesk, choice: PretrainChoice): Promi
   };
 }
 
-/** The first iteration pays for memory and pictures; those after it tell the speed. */
+/** Milliseconds of a step in the mean of the run, whose first part may have smaller crops than the rest. */
 async function measureSteps(
+  desk: PlanDesk,
+  plan: Plan,
+): Promise<{ stepMs: number; device: string; settings: TrainingSettings }> {
+  const measured = await measurePhase(desk, plan);
+  const { lowResolution, iterations } = plan.settings;
+  if (lowResolution === undefined) return measured;
+  const { lowResolution: _, ...full } = { ...plan.settings, microBatch: measured.settings.microBatch };
+  const { stepMs } = await measurePhase(desk, { ...plan, settings: full as TrainingSettings });
+  const share = Math.min(1, lowResolution.iterations / iterations);
+  return { ...measured, stepMs: share * measured.stepMs + (1 - share) * stepMs };
+}
+
+/** The first iteration pays for memory and pictures; those after it, if the run has any, tell the speed. */
+async function measurePhase(
   { engine }: PlanDesk,
   plan: Plan,
 ): Promise<{ stepMs: number; device: string; settings: TrainingSettings }> {
   const training = "measure";
   const { device, settings } = await engine.call("startTraining", { training, ...startRequest(plan) });
   try {
-    await engine.call("trainSteps", { training, count: 1, milliseconds: 0 });
-    const { metrics } = await engine.call("trainSteps", { training, count: 10, milliseconds: 2000 });
+    const first = await engine.call("trainSteps", { training, count: 1, milliseconds: 0 });
+    const later = await engine.call("trainSteps", { training, count: 10, milliseconds: 2000 });
+    const { metrics } = later.metrics.length > 0 ? later : first;
     return {
       device,
       settings,

@@ -2,7 +2,17 @@ import { join } from "node:path";
 import { iterationsPerEpoch } from "../nn/dino/epochs.ts";
 import type { TrainingSettings } from "../nn/dino/settings.ts";
 import { runProbes } from "../library/run-metrics.ts";
-import { completeRun, endRun, insertRun, listRuns, resumeRun, runById, unknownRun } from "../library/runs.ts";
+import {
+  completeRun,
+  endRun,
+  insertRun,
+  listRuns,
+  restoreRun,
+  resumeRun,
+  runById,
+  unknownRun,
+} from "../library/runs.ts";
+import type { WantedDevice } from "../engine/protocol.ts";
 import type { PretrainSummary, RunEvent } from "../rpc/api.ts";
 import type { Model, Run, RunScores, RunSummary } from "../rpc/records.ts";
 import { CoreError, errorRecord } from "../util/errors.ts";
@@ -88,7 +98,9 @@ export async function resumePretraining(
     const pictures = runPictures(db);
     const imageCount = pictures.imageIds.length;
     const stored = before.settings as unknown as TrainingSettings;
-    const { device, microBatch, cacheBytes = defaultCacheBytes } = options;
+    const { microBatch, cacheBytes = defaultCacheBytes } = options;
+    // Where nothing else is asked for, the device that it began on: another one gives other digits.
+    const device = options.device === "auto" ? (before.device as WantedDevice) : options.device;
     const iterations = extended(before, stored, imageCount, options);
     const settings = withMicroBatch({ ...stored, iterations }, microBatch);
     if (before.fingerprint !== pictures.fingerprint) {
@@ -102,7 +114,7 @@ export async function resumePretraining(
     });
     const from = { kind: "random" } as const;
     const plan: Plan = { preset: "", settings, start: run.start, from, pictures, device, cacheBytes };
-    return finishRun(workplace, run, plan, rhythmOf(settings, options), job, watch);
+    return finishRun(workplace, run, plan, rhythmOf(settings, options), job, watch, before);
   });
 }
 
@@ -144,6 +156,9 @@ function rhythmOf(settings: TrainingSettings, care: { readonly [Key in keyof Car
   };
 }
 
+/** Errors by which a run ends that did go on. */
+const diverging: readonly string[] = ["training-diverged", "training-collapsed"];
+
 async function finishRun(
   workplace: Workplace,
   run: Run,
@@ -151,28 +166,36 @@ async function finishRun(
   rhythm: Rhythm,
   job: RunningJob,
   watch: RunWatch,
+  /** The run as it was before it was to go on; null for a new one. */
+  before: Run | null = null,
 ): Promise<PretrainSummary> {
   const { db } = workplace.library;
   const started = performance.now();
   const probes = probePictures(db, plan.pictures);
   const emit = (event: RunEvent): void => watch.onRun?.(event);
   let trained: Trained;
+  let model: Model;
+  let durationMs: number;
   try {
     trained = await train({ workplace, run, plan, probes, rhythm, job, emit });
+    durationMs = performance.now() - started;
+    model = await becomeModel(workplace, run, plan, trained, durationMs);
   } catch (error) {
     try {
       const { code, message } = errorRecord(error);
-      endRun(db, run.id, job.signal.aborted ? { state: "stopped" } : { state: "failed", problem: { code, message } });
+      const saved = runById(db, run.id)?.iteration;
+      // One that was done and could not go on is still done, unless it went on and diverged.
+      if (before?.state === "done" && saved === before.iteration && !diverging.includes(code)) restoreRun(db, before);
+      else
+        endRun(db, run.id, job.signal.aborted ? { state: "stopped" } : { state: "failed", problem: { code, message } });
     } catch {
       // The library itself failed (a full disk): the first error says more, and opening stops abandoned runs.
     }
     throw error;
   }
-  const durationMs = performance.now() - started;
-  const model = await becomeModel(workplace, run, plan, trained, durationMs);
   const done = runById(db, run.id) ?? run;
-  const { before, after } = scoresOf(workplace, run);
-  return { run: done, model, before, after, findings: trained.findings, failed: trained.failed, durationMs };
+  const { findings, failed } = trained;
+  return { run: done, model, ...scoresOf(workplace, run), findings, failed, durationMs };
 }
 
 /** The teacher's backbone becomes a model of the library, with what it was made of and what it gained. */

@@ -17,6 +17,9 @@ export const runStatements = {
       image_count = :imageCount, fingerprint = :fingerprint, summary = NULL, problem_code = NULL, problem_message = NULL,
       updated_at = :at
     WHERE id = :id`,
+  restore: `UPDATE runs SET state = :state, device = :device, settings = :settings, iterations = :iterations,
+      image_count = :imageCount, fingerprint = :fingerprint, summary = :summary, updated_at = :at
+    WHERE id = :id`,
   setSettings: "UPDATE runs SET settings = :settings, updated_at = :at WHERE id = :id",
   saved: "UPDATE runs SET iteration = :iteration, checkpoint = :checkpoint, updated_at = :at WHERE id = :id",
   finish: `UPDATE runs SET state = :state, problem_code = :problemCode, problem_message = :problemMessage,
@@ -117,6 +120,14 @@ export function resumeRun(
   at = Date.now(),
 ): Run {
   return change(db, id, sql.resume, { ...values, settings: JSON.stringify(settings), id, at });
+}
+
+/** Makes a run again what it was before it was to go on, since that came to nothing. */
+export function restoreRun(db: Writer, before: Run, at = Date.now()): Run {
+  const { id, state, device, settings, iterations, imageCount, fingerprint, summary } = before;
+  const values = { state, device, iterations, imageCount, fingerprint };
+  const texts = { settings: JSON.stringify(settings), summary: summary === null ? null : JSON.stringify(summary) };
+  return change(db, id, sql.restore, { id, ...values, ...texts, at });
 }
 
 /** Notes what of a run's settings was measured as it began, or had to change on the way: its micro-batch. */

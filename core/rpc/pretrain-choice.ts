@@ -25,6 +25,7 @@ export const pretrainChoice = v.strictObject({
   ...{ globalSize: number, localSize: number, crops: number, cropSplit: number, sourceSize: number },
   ...{ prototypes: number, headHidden: number, bottleneck: number },
   ...{ learningRate: number, teacherMomentum: number, teacherTemperature: number, clip: number },
+  ...{ minimumLearningRate: number, warmup: number, temperatureWarmup: number },
   ...{ freezeLastLayer: number, freezeBackbone: number, dropPath: number, lowResolutionFirst: number },
 });
 

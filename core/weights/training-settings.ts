@@ -42,6 +42,7 @@ export function checkSettings(data: unknown): TrainingSettings {
     colour,
     batch: wholeOf(all, "batch", 1, 65_536),
     ...(all["microBatch"] === undefined ? {} : { microBatch: wholeOf(all, "microBatch", 1, 65_536) }),
+    ...(all["copies"] === "raw" || all["copies"] === "jpeg" ? { copies: all["copies"] } : {}),
     iterations: wholeOf(all, "iterations", 1, 2 ** 31),
     learningRate: numberOf(all, "learningRate", 0, 10),
     minimumLearningRate: numberOf(all, "minimumLearningRate", 0, 10),

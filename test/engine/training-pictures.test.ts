@@ -26,7 +26,7 @@ describe("the order", () => {
 describe("the cache", () => {
   test("reads a file once, and keeps its true proportions", async () => {
     const { folder, paths } = await drawn(3);
-    const cache = createPictureCache(paths, { size: 32, byteLimit: 1e6 });
+    const cache = createPictureCache(paths, { copies: "raw", size: 32, byteLimit: 1e6 });
     const first = await Promise.all([cache.stand(0), cache.stand(0), cache.stand(2)]);
     expect(first[0].aspect).toBe(1.5);
     expect(first[0].planes).toHaveLength(3 * 32 * 32);
@@ -40,7 +40,7 @@ describe("the cache", () => {
     const { paths } = await drawn(4);
     rmSync(paths[1] ?? "");
     rmSync(paths[2] ?? "");
-    const [one, other] = [1, 2].map(() => createPictureCache(paths, { size: 16, byteLimit: 1e6 }));
+    const [one, other] = [1, 2].map(() => createPictureCache(paths, { copies: "raw", size: 16, byteLimit: 1e6 }));
     await other?.stand(3);
     expect(await one?.stand(1)).toEqual(await other?.stand(3));
     expect([...(one?.problems.keys() ?? [])]).toEqual([1, 2]);
@@ -49,12 +49,12 @@ describe("the cache", () => {
   test("gives the same values from memory, encoded, as from the file, and stays below its limit", async () => {
     const { folder, paths } = await drawn(4);
     const limit = 1500;
-    const cache = createPictureCache(paths, { size: 32, byteLimit: limit });
+    const cache = createPictureCache(paths, { copies: "jpeg", size: 32, byteLimit: limit });
     const fresh = await Promise.all(paths.map((_, index) => cache.stand(index)));
     const again = await Promise.all(paths.map((_, index) => cache.stand(index)));
     expect(again).toEqual(fresh);
     // JPEG at quality 92 is within a few levels of what raw copies hold.
-    const raw = createPictureCache(paths, { size: 32, byteLimit: 1e6 });
+    const raw = createPictureCache(paths, { copies: "raw", size: 32, byteLimit: 1e6 });
     const { planes } = await raw.stand(0);
     const difference = planes.reduce((sum, value, i) => sum + Math.abs(value - (fresh[0]?.planes[i] ?? 0)), 0);
     expect(difference / planes.length).toBeLessThan(6);
@@ -66,7 +66,7 @@ describe("the cache", () => {
   });
 
   test("says so when nothing can be read", async () => {
-    const cache = createPictureCache(["/nowhere/a.jpg", "/nowhere/b.jpg"], { size: 16, byteLimit: 1e6 });
+    const cache = createPictureCache(["/nowhere/a.jpg", "/nowhere/b.jpg"], { copies: "raw", size: 16, byteLimit: 1e6 });
     await expect(cache.stand(0)).rejects.toMatchObject({ code: "pictures-unreadable" });
   });
 });

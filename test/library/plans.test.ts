@@ -175,6 +175,7 @@ const runs: Record<Exclude<keyof typeof runStatements, "insert">, string> = {
   list: "SCAN runs",
   ofModel: "INDEX runs_model (model_id=?)",
   resume: "INTEGER PRIMARY KEY",
+  restore: "INTEGER PRIMARY KEY",
   setSettings: "INTEGER PRIMARY KEY",
   saved: "INTEGER PRIMARY KEY",
   finish: "INTEGER PRIMARY KEY",

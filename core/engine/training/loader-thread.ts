@@ -20,7 +20,7 @@ const dropPathPurpose = 0x64726f70;
 
 const { paths, settings, byteLimit } = workerData as LoaderData;
 const { sourceSize } = settings.crops;
-const cache = createPictureCache(paths, { size: sourceSize, byteLimit });
+const cache = createPictureCache(paths, { copies: settings.copies ?? "raw", size: sourceSize, byteLimit });
 
 async function batchOf(iteration: number): Promise<TrainingBatch> {
   const indices = batchIndices(settings, paths.length, iteration);

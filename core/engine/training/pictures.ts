@@ -13,7 +13,13 @@ export interface PictureCache {
   readonly problems: ReadonlyMap<number, ErrorRecord>;
 }
 
+/** How copies are kept: as they are where all of them fit, else as JPEG. */
+export function copiesFor(pictures: number, size: number, byteLimit: number): "raw" | "jpeg" {
+  return pictures * 3 * size * size <= byteLimit ? "raw" : "jpeg";
+}
+
 export interface CacheOptions {
+  readonly copies: "raw" | "jpeg";
   /** Side of the copies in pixels. */
   readonly size: number;
   /** Memory for copies. */
@@ -24,12 +30,10 @@ type Kept =
   { readonly kind: "raw"; readonly copy: SquareCopy } | { readonly kind: "jpeg"; readonly copy: EncodedSquare };
 
 /**
- * A cache of square copies: as they are where all of them fit, else as JPEG until the limit is reached, and decoded anew
- * from there on. Which of the two is settled before the first picture, so that the same pictures always give the same
- * values.
+ * A cache of square copies, as they are or as JPEG, until the limit is reached, and decoded anew from there on. Which of
+ * the two is settled before the first picture, so that the same pictures always give the same values.
  */
-export function createPictureCache(paths: readonly string[], { size, byteLimit }: CacheOptions): PictureCache {
-  const raw = paths.length * 3 * size * size <= byteLimit;
+export function createPictureCache(paths: readonly string[], { copies, size, byteLimit }: CacheOptions): PictureCache {
   const kept = new Map<number, Kept>();
   const problems = new Map<number, ErrorRecord>();
   const pending = new Map<number, Promise<SquareCopy | null>>();
@@ -43,9 +47,12 @@ export function createPictureCache(paths: readonly string[], { size, byteLimit }
     try {
       const found = kept.get(index);
       if (found !== undefined) return found.kind === "raw" ? found.copy : await decodeEncoded(found.copy);
-      if (raw) {
+      if (copies === "raw") {
         const copy = await decodeSquare(path, size);
-        kept.set(index, { kind: "raw", copy });
+        if (bytes + 3 * size * size <= byteLimit) {
+          bytes += 3 * size * size;
+          kept.set(index, { kind: "raw", copy });
+        }
         return copy;
       }
       const copy = await encodeSquare(path, size);

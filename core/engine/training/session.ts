@@ -12,6 +12,7 @@ import { checkSettings } from "../../weights/training-settings.ts";
 import type { EngineMethods, TrainingStart } from "../protocol.ts";
 import { createLoader } from "./loader.ts";
 import { measureMicroBatch } from "./memory.ts";
+import { copiesFor } from "./pictures.ts";
 import { probeTeacher } from "./probes.ts";
 import { createTrainer, type StepMetrics, type Trainer, type TrainerState } from "./trainer.ts";
 
@@ -35,7 +36,11 @@ export async function createSession(
   { settings: asked, from, paths, cacheBytes }: Request<"startTraining">,
   runtime: Runtime,
 ): Promise<TrainingSession> {
-  const settings = checkSettings(asked);
+  const checked = checkSettings(asked);
+  const settings = {
+    ...checked,
+    copies: checked.copies ?? copiesFor(paths.length, checked.crops.sourceSize, cacheBytes),
+  };
   if (paths.length < settings.batch) {
     throw new CoreError(
       "option-invalid",

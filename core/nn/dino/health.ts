@@ -17,6 +17,9 @@ export interface HealthProbe {
   /** Share of pictures whose other crop is the nearest of all. */
   readonly selfRetrieval: number;
   readonly selfRetrievalCount: number;
+  /** Share of labelled pictures whose neighbours vote for their label; null without labels. */
+  readonly accuracy?: number | null;
+  readonly accuracyCount?: number;
 }
 
 export type HealthKind =
@@ -27,6 +30,7 @@ export type HealthKind =
   | "vanishing-divergence"
   | "low-deviation"
   | "few-prototypes"
+  | "labels-lost"
   | "not-learning"
   | "slow"
   | "too-early"
@@ -69,6 +73,9 @@ const standardErrors = 2;
 /** Below so many pictures that error is too large to say anything. */
 const fewestRetrieved = 50;
 
+/** Likewise for labels. */
+const fewestLabelled = 30;
+
 /** From this share on there is little left for self-retrieval to rise by. */
 const retrievedAtOnce = 0.9;
 
@@ -97,7 +104,8 @@ export function judgeHealth(
   }
   const done = last.iteration + 1;
   const collapsed = collapses(recent, done, settings);
-  const findings = [...collapsed, ...warnings(recent, settings)];
+  const tells = done >= settledAfter(settings) || done === settings.iterations;
+  const findings = [...collapsed, ...(tells ? labelsLost(probes) : []), ...warnings(recent, settings)];
   if (done < settledAfter(settings)) return findings.length > 0 ? findings : [tooEarly(done, settings)];
   if (collapsed.length > 0) return findings;
   const progress = progressOf(recent, settings, probes);
@@ -213,6 +221,25 @@ function warnings(recent: readonly HealthMetrics[], settings: TrainingSettings):
     });
   }
   return findings;
+}
+
+/** Curves may look well while the user's own labels are told worse than at the start: these have the last word. */
+function labelsLost(probes: readonly HealthProbe[]): HealthFinding[] {
+  const [first, last] = [probes.at(0), probes.at(-1)];
+  if (first === undefined || last === undefined || first.iteration > 0 || last.iteration === 0) return [];
+  const { accuracy: before = null } = first;
+  const { accuracy: now = null, accuracyCount: count = 0 } = last;
+  if (before === null || now === null || count < fewestLabelled) return [];
+  const error = Math.sqrt((before * (1 - before) + now * (1 - now)) / count);
+  if (before - now <= standardErrors * error) return [];
+  return [
+    {
+      kind: "labels-lost",
+      severity: "warning",
+      sentence: `Fewer labels are told by their neighbours than at the start: ${percent(now)} of ${count}, ${percent(before)} before training.`,
+      advice: "Compare at the end, and discard the model if that stays so; a lower learning rate (--lr) loses less.",
+    },
+  ];
 }
 
 /** How far it has come, where nothing is wrong with its curves. */

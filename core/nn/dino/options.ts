@@ -31,6 +31,12 @@ export interface PretrainOptions {
   readonly centring?: boolean;
   /** 0 for none. */
   readonly clip?: number;
+  /** Learning rate at the end, as it is used. */
+  readonly minimumLearningRate?: number;
+  /** Iterations in which the learning rate rises. */
+  readonly warmup?: number;
+  /** Iterations in which the teacher's temperature rises. */
+  readonly temperatureWarmup?: number;
   readonly freezeLastLayer?: number;
   readonly freezeBackbone?: number;
   readonly dropPath?: number;
@@ -80,6 +86,9 @@ export const optionRanges = {
   teacherMomentum: real("--teacher-momentum", 0, 1, "the teacher is a moving average of students"),
   teacherTemperature: real("--teacher-temperature", 0.005, 1, "above 0.07 training is known to collapse"),
   clip: real("--clip", 0, 100, "3 in the paper, 0.3 where training is unstable, 0 for none"),
+  minimumLearningRate: real("--min-lr", 0, 0.02, "what the rate falls to, as it is used"),
+  warmup: whole("--warmup", 0, 1_000_000, "iterations"),
+  temperatureWarmup: whole("--temperature-warmup", 0, 1_000_000, "iterations"),
   freezeLastLayer: whole("--freeze-last-layer", 0, 1_000_000, "iterations"),
   freezeBackbone: whole("--freeze-backbone", 0, 1_000_000, "iterations"),
   dropPath: real("--drop-path", 0, 0.5, "a share of branches to leave out"),

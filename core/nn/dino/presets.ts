@@ -83,6 +83,9 @@ export function presetFor(images: number, onCpu: boolean): PresetName {
 /** Small libraries do not lack passes but iterations: on two cores these are eight minutes of nano on 240 pictures. */
 const fewestIterations = 2250;
 
+/** Passes from a full checkpoint: it knows much already, and many passes over few pictures take that away. */
+const carefulEpochs = 10;
+
 /** Fewest pictures that a run makes sense with at all. */
 const fewestImages = 8;
 
@@ -107,7 +110,8 @@ export function resolveSettings(
   const { patch } = architecture;
   const batch = batchFor(options, preset, images);
   const perEpoch = iterationsPerEpoch(images, batch);
-  const epochs = options.epochs ?? Math.max(preset.epochs, Math.ceil(fewestIterations / perEpoch));
+  const usualEpochs = careful ? carefulEpochs : Math.max(preset.epochs, Math.ceil(fewestIterations / perEpoch));
+  const epochs = options.epochs ?? usualEpochs;
   const iterations = options.iterations ?? epochs * perEpoch;
   const cap = (share: number, most: number): number => Math.max(1, Math.min(Math.round(share * iterations), most));
   const globalSize = options.globalSize ?? toPatches(preset.globalSize, patch);
@@ -140,15 +144,15 @@ export function resolveSettings(
     batch,
     iterations,
     learningRate: rate,
-    minimumLearningRate: Math.min(1e-6, rate),
+    minimumLearningRate: Math.min(options.minimumLearningRate ?? 1e-6, rate),
     // 12,500, 37,500 and 1,250 iterations at most: lightly-train's caps, from the paper's runs on ImageNet.
-    warmupIterations: cap(0.1, 12_500),
+    warmupIterations: options.warmup ?? cap(0.1, 12_500),
     weightDecay: options.weightDecay ?? (images <= 5000 ? [0.04, 0.04] : [0.04, 0.4]),
     teacherMomentum: options.teacherMomentum ?? momentumFor(images, careful),
     studentTemperature: 0.1,
     teacherTemperature: careful
       ? { start: temperatures.end, end: temperatures.end, warmup: 0 }
-      : { ...temperatures, warmup: cap(0.3, 37_500) },
+      : { ...temperatures, warmup: options.temperatureWarmup ?? cap(0.3, 37_500) },
     centreMomentum: options.centring === false ? null : 0.9,
     clip: options.clip === undefined ? 3 : options.clip === 0 ? null : options.clip,
     freezeLastLayer: options.freezeLastLayer ?? (careful ? 0 : cap(0.05, 1250)),

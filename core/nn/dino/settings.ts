@@ -52,6 +52,11 @@ export interface TrainingSettings {
    * exactly but for rounding, so it decides memory, speed and last digits: a run keeps the one that it began with.
    */
   readonly microBatch?: number;
+  /**
+   * How small copies of the pictures are kept; by memory where it is left out. The two differ in last digits: a run keeps
+   * the one that it began with.
+   */
+  readonly copies?: "raw" | "jpeg";
   /** Iterations of the whole run. */
   readonly iterations: number;
   /** Peak learning rate as it is used (the official code's lr * batch / 256 is computed before). */

@@ -219,4 +219,19 @@ describe("health of runs that were recorded", () => {
     expect(kind(0.97, 240)).toBe("learning");
     expect(kind(0.1, 240)).toBe("slow");
   });
+
+  test("is worse than none where the labels are told worse than before, and by more than chance", () => {
+    const alike = { ...healthy, teacherEntropy: 0.6 * most };
+    const found = { selfRetrieval: 0.9, selfRetrievalCount: 240 };
+    const kind = (before: number | null, now: number | null, accuracyCount: number): string | undefined =>
+      judgeHealth(history(1000, alike), settings, [
+        { iteration: 0, ...found, accuracy: before, accuracyCount },
+        { iteration: 1000, ...found, accuracy: now, accuracyCount },
+      ])[0]?.kind;
+    expect(kind(0.194, 0.056, 240)).toBe("labels-lost");
+    expect(kind(0.194, 0.15, 240)).toBe("learning");
+    expect(kind(0.194, 0.056, 29)).toBe("learning");
+    expect(kind(0.2, 0.8, 240)).toBe("learning");
+    expect(kind(null, 0.1, 240)).toBe("learning");
+  });
 });
