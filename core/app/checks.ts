@@ -9,7 +9,7 @@ import {
   unifyDuplicates,
   type FindingChoice,
 } from "../jobs/check-actions.ts";
-import { findModel } from "../jobs/models.ts";
+import { modelInUse } from "../jobs/models.ts";
 import type { Watch, Workplace } from "../jobs/run.ts";
 import { showFindings } from "../jobs/show-findings.ts";
 import { listModels } from "../library/models.ts";
@@ -48,7 +48,7 @@ export function checkChanges(workplace: Workplace): CheckChanges {
   return {
     check: ({ model, ...options }, watch) => {
       const known = model !== undefined || listModels(db).length > 0;
-      return checkLibrary(workplace, known ? findModel(db, model) : null, options, watch);
+      return checkLibrary(workplace, known ? modelInUse(db, model) : null, options, watch);
     },
     acceptWrongLabels: (count) => acceptWrongLabels(library, count),
     relabel: (imageId, label) => relabelImage(library, imageId, label),

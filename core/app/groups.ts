@@ -9,7 +9,7 @@ import {
 } from "../jobs/cluster-changes.ts";
 import { drawMap, showMap, type DrawMapOptions } from "../jobs/draw-map.ts";
 import { mapImages, type MapOptions } from "../jobs/map.ts";
-import { findModel } from "../jobs/models.ts";
+import { modelInUse } from "../jobs/models.ts";
 import type { Watch, Workplace } from "../jobs/run.ts";
 import { showCluster, showClusters } from "../jobs/show-clusters.ts";
 import type { ClusterDetails, ClusterSummary, MapSummary, ShownCluster, ShownPoint } from "../rpc/api.ts";
@@ -40,10 +40,10 @@ export interface GroupChanges {
 
 export function groupViews({ library: { db } }: Desk): GroupViews {
   return {
-    clusters: (model) => showClusters(db, findModel(db, model).id),
+    clusters: (model) => showClusters(db, modelInUse(db, model).id),
     cluster: (id, count) => showCluster(db, id, count),
-    mapPoints: (model) => showMap(db, findModel(db, model)),
-    drawMap: (model, options, signal) => drawMap(db, findModel(db, model), options, signal),
+    mapPoints: (model) => showMap(db, modelInUse(db, model)),
+    drawMap: (model, options, signal) => drawMap(db, modelInUse(db, model), options, signal),
   };
 }
 
@@ -51,10 +51,10 @@ export function groupChanges(workplace: Workplace): GroupChanges {
   const { library } = workplace;
   const { db } = library;
   return {
-    makeClusters: ({ model, ...options }, watch) => clusterImages(workplace, findModel(db, model), options, watch),
+    makeClusters: ({ model, ...options }, watch) => clusterImages(workplace, modelInUse(db, model), options, watch),
     splitCluster: (id, options) => splitCluster(workplace, id, options),
     mergeClusters: (ids) => mergeClusters(library, ids),
     labelCluster: (id, options) => labelCluster(library, id, options),
-    map: ({ model, ...options }, watch) => mapImages(workplace, findModel(db, model), options, watch),
+    map: ({ model, ...options }, watch) => mapImages(workplace, modelInUse(db, model), options, watch),
   };
 }

@@ -1,7 +1,7 @@
 /** The pictures of a library: what there is, what could not be read, what is alike, and what to label next. */
 import { ingestFolder } from "../jobs/ingest.ts";
 import { labelFromFolders } from "../jobs/label-images.ts";
-import { findModel } from "../jobs/models.ts";
+import { modelInUse } from "../jobs/models.ts";
 import { nextToLabel, type QueueOptions } from "../jobs/queue.ts";
 import type { Watch, Workplace } from "../jobs/run.ts";
 import { searchImages } from "../jobs/search.ts";
@@ -66,9 +66,9 @@ export function imageViews({ library, engine }: Desk): ImageViews {
     search: (picture, { model, device, count }) => {
       const id = /^#?(\d+)$/.exec(picture)?.[1];
       const asked = id === undefined ? { file: picture } : { imageId: Number(id) };
-      return searchImages({ library, engine }, findModel(db, model), asked, { device, count });
+      return searchImages({ library, engine }, modelInUse(db, model), asked, { device, count });
     },
-    next: ({ model, ...options }) => nextToLabel({ library, engine }, findModel(db, model), options),
+    next: ({ model, ...options }) => nextToLabel({ library, engine }, modelInUse(db, model), options),
   };
 }
 

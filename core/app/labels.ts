@@ -1,7 +1,7 @@
 /** Labels, the suggestions for them, and the history of what was done. */
 import { mergeLabels } from "../jobs/check-actions.ts";
 import { importLabels } from "../jobs/label-images.ts";
-import { findModel } from "../jobs/models.ts";
+import { modelInUse } from "../jobs/models.ts";
 import type { Watch, Workplace } from "../jobs/run.ts";
 import { suggestLabels, type SuggestOptions } from "../jobs/suggest.ts";
 import { imagesByIds } from "../library/images.ts";
@@ -45,7 +45,7 @@ export function labelChanges(workplace: Workplace): LabelChanges {
   return {
     importLabels: (file, signal) => importLabels(library, file, signal),
     mergeLabels: (label, into) => mergeLabels(library, label, into),
-    suggest: ({ model, ...options }, watch) => suggestLabels(workplace, findModel(db, model), options, watch),
+    suggest: ({ model, ...options }, watch) => suggestLabels(workplace, modelInUse(db, model), options, watch),
     undo: () => undo(db),
     redo: () => redo(db),
   };

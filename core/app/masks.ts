@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { evaluateMasks, type EvaluateMasksOptions } from "../jobs/evaluate-masks.ts";
 import { importMasks } from "../jobs/mask-files.ts";
 import { maskImages, type MaskOptions } from "../jobs/masks.ts";
-import { findModel } from "../jobs/models.ts";
+import { modelInUse } from "../jobs/models.ts";
 import type { Watch, Workplace } from "../jobs/run.ts";
 import { lookSize } from "../rpc/look-size.ts";
 import type { EvaluateMasksSummary, MaskImportSummary, MasksSummary } from "../rpc/api.ts";
@@ -25,12 +25,12 @@ export function maskChanges(workplace: Workplace): MaskChanges {
   const { db } = workplace.library;
   return {
     masks: ({ model: name, ...options }, watch) => {
-      const model = findModel(db, name);
+      const model = modelInUse(db, name);
       return maskImages(workplace, model, { ...options, size: options.size ?? lookSize(model) }, watch);
     },
     importMasks: (folder, watch) => importMasks(workplace, resolve(folder), watch),
     evaluateMasks: ({ model: name, ...options }, watch) => {
-      const model = findModel(db, name);
+      const model = modelInUse(db, name);
       return evaluateMasks(workplace, model, { ...options, size: options.size ?? lookSize(model) }, watch);
     },
   };

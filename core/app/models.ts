@@ -8,6 +8,7 @@ import { evaluateNeighbours, type EvaluateOptions } from "../jobs/evaluate.ts";
 import {
   createModel,
   findModel,
+  modelInUse,
   foregroundModel,
   importModel,
   modelAtSize,
@@ -75,6 +76,6 @@ export function modelChanges(workplace: Workplace): ModelChanges {
         watch,
       );
     },
-    evaluate: ({ model, ...options }, watch) => evaluateNeighbours(workplace, findModel(db, model), options, watch),
+    evaluate: ({ model, ...options }, watch) => evaluateNeighbours(workplace, modelInUse(db, model), options, watch),
   };
 }

@@ -1,7 +1,7 @@
 /** What the app's rooms share while it serves one library. */
 import type * as v from "valibot";
 import type { ExportScope } from "../jobs/export-plan.ts";
-import { findModel } from "../jobs/models.ts";
+import { modelInUse } from "../jobs/models.ts";
 import { modelById, unknownModel } from "../library/models.ts";
 import type { Library } from "../library/open.ts";
 import { listSettings } from "../library/settings.ts";
@@ -57,15 +57,14 @@ export type Handlers<Methods extends Readonly<Record<string, Method>>> = {
   ) => ResultOf<Methods[Name]> | Promise<ResultOf<Methods[Name]>>;
 };
 
-/** The model of an id; without one the model that was chosen, or else the newest trained one. Throws `model-unknown`. */
+/** The model of an id; without one the model in use. Throws `model-unknown`. */
 export function modelOf({ library: { db } }: Pick<Office, "library">, modelId?: number): Model {
   if (modelId !== undefined) {
     const model = modelById(db, modelId);
     if (model === null) throw unknownModel(modelId);
     return model;
   }
-  const chosen = listSettings(db)["currentModelId"];
-  return (typeof chosen === "number" ? modelById(db, chosen) : null) ?? findModel(db, undefined);
+  return modelInUse(db, undefined);
 }
 
 /** `modelOf`, or null in a library without models. */

@@ -26,7 +26,7 @@ export function addCheckCommands(program: Command): void {
     .addOption(new Option("--kind <kind>", "one kind of mistake; all unless given").choices(kindNames))
     .option("--count <number>", "findings of each kind to list", whole(0, 10_000), 10)
     .option("--last", "list what the last check found, without looking again")
-    .option("--model <name>", "the model; the newest trained one unless given")
+    .option("--model <name>", "the model; the one in use unless given")
     .addOption(deviceOption())
     .description(
       "look for wrong labels, look-alikes with two labels, copies, odd pictures, and labels with few pictures",

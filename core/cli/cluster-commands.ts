@@ -32,7 +32,7 @@ export function addClusterCommands(program: Command): void {
     .option("--restarts <number>", "with --count: starts to choose the best of", whole(1, 1000), 5)
     .option("--seed <number>", "the same seed gives the same groups", seedNumber, 1)
     .option("--show <number>", "groups to list", whole(0, 100_000), 10)
-    .option("--model <name>", "the model; the newest trained one unless given")
+    .option("--model <name>", "the model; the one in use unless given")
     .addOption(deviceOption())
     .description("group the pictures that look alike")
     .addHelpText("after", '\nExample:\n  dinoscope cluster --count 40\n  dinoscope cluster label 17 "Drinks/Oat Drink"')
@@ -55,7 +55,7 @@ export function addClusterCommands(program: Command): void {
 
   cluster
     .command("list")
-    .option("--model <name>", "the model; the newest trained one unless given")
+    .option("--model <name>", "the model; the one in use unless given")
     .option("--count <number>", "clusters to list", whole(1, 100_000), 1000)
     .description("list the clusters, largest first, with what their labels say")
     .addHelpText("after", "\nExample:\n  dinoscope cluster list")

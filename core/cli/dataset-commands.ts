@@ -37,7 +37,7 @@ export function addDatasetCommands(program: Command): void {
     .option("--link", "link to the pictures instead of copying them")
     .option("--upright", "turn pictures that EXIF turns, for programs that pass over it")
     .option("--whole-images", "take a picture without a mask for one thing that fills it")
-    .option("--model <name>", "whose embeddings or suggestions; the newest trained one unless given")
+    .option("--model <name>", "whose embeddings or suggestions; the one in use unless given")
     .option("--replace", "put it in the place of an earlier export")
     .description("write labels, masks, boxes or embeddings in a format that other tools read")
     .addHelpText(

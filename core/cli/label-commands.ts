@@ -18,7 +18,7 @@ interface VoteFlags {
 /** k and temperature of the vote, with DINO's defaults. */
 function voteOptions(command: Command): Command {
   return command
-    .option("--model <name>", "the model; the newest trained one unless given")
+    .option("--model <name>", "the model; the one in use unless given")
     .option("--neighbours <number>", "how many images vote", whole(1, 1000), 20)
     .option("--temperature <number>", "lower gives the nearest more weight", above(0, 10), 0.07)
     .addOption(deviceOption());

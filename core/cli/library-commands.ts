@@ -79,7 +79,7 @@ export function addCommands(program: Command): void {
   program
     .command("search")
     .argument("<image>", "a picture file, or the number of an image in the library")
-    .option("--model <name>", "the model; the newest trained one unless given")
+    .option("--model <name>", "the model; the one in use unless given")
     .option("--count <number>", "how many to list", whole(1, 10_000), 10)
     .addOption(deviceOption())
     .description("list the images that are most similar to a picture")

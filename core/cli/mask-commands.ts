@@ -35,7 +35,7 @@ function headList(text: string): MaskFlags["heads"] {
 /** Options that making and measuring masks share. */
 function lookOptions(command: Command): Command {
   return command
-    .option("--model <name>", "the model; the newest trained one unless given")
+    .option("--model <name>", "the model; the one in use unless given")
     .option("--mass <share>", "share of attention that is kept, for masks from attention", above(0, 1), 0.6)
     .addOption(
       new Option("--components <which>", "the largest connected part, or all").choices(components).default("largest"),

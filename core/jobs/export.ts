@@ -15,7 +15,7 @@ import type { ExportSummary } from "../rpc/api.ts";
 import type { Mask, Model } from "../rpc/records.ts";
 import { CoreError, errorRecord } from "../util/errors.ts";
 import { planExport, type ExportChoice, type PlannedExport, type PlannedImage } from "./export-plan.ts";
-import { findModel } from "./models.ts";
+import { modelInUse } from "./models.ts";
 import { slices } from "./pipeline.ts";
 import { runJob, type Watch, type Workplace } from "./run.ts";
 
@@ -141,8 +141,8 @@ export function modelFor(
   { model, scope }: Pick<ExportOptions, "model" | "scope">,
 ): Model | null {
   const isNeeded = needs.embedding || scope.kind === "suggested" || model !== undefined;
-  if (isNeeded) return findModel(library.db, model);
-  return listModels(library.db).length === 1 ? findModel(library.db, undefined) : null;
+  if (isNeeded) return modelInUse(library.db, model);
+  return listModels(library.db).length === 1 ? modelInUse(library.db, undefined) : null;
 }
 
 function nothingToExport(name: string, { needs }: ExportFormat, planned: PlannedExport): CoreError {

@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
 import type { ArchitectureName, ImportedModel } from "../engine/protocol.ts";
+import { hasEmbeddings } from "../library/embeddings.ts";
 import { insertModel, listModels } from "../library/models.ts";
+import { listSettings } from "../library/settings.ts";
 import type { Reader } from "../library/database.ts";
 import type { Model } from "../rpc/records.ts";
 import { CoreError } from "../util/errors.ts";
@@ -204,4 +206,19 @@ export function findModel(db: Reader, name: string | undefined): Model {
     });
   }
   return model;
+}
+
+/**
+ * The model of that name; without a name the one that was chosen in the app, or else the newest trained one that has looked
+ * at pictures: one that was just trained or imported takes over when it has. Throws as `findModel` does.
+ */
+export function modelInUse(db: Reader, name: string | undefined): Model {
+  if (name !== undefined) return findModel(db, name);
+  const models = listModels(db);
+  const chosen = listSettings(db)["currentModelId"];
+  return (
+    models.find(({ id }) => id === chosen) ??
+    models.findLast(({ id, trained, foreground }) => trained && foreground === null && hasEmbeddings(db, id)) ??
+    findModel(db, undefined)
+  );
 }

@@ -15,6 +15,7 @@ export const embeddingStatements = {
   labelled: `SELECT image_id, vector FROM embeddings WHERE model_id = ? AND ${labelled} ORDER BY image_id`,
   unlabelled: `SELECT image_id, vector FROM embeddings WHERE model_id = ? AND NOT ${labelled} ORDER BY image_id`,
   ofImages: `SELECT image_id, vector FROM embeddings WHERE model_id = ? AND image_id IN (${places}) ORDER BY image_id`,
+  any: "SELECT 1 AS found FROM embeddings WHERE model_id = ? LIMIT 1",
   countAll: "SELECT count(*) AS count FROM embeddings WHERE model_id = ?",
   countLabelled: `SELECT count(*) AS count FROM embeddings WHERE model_id = ? AND ${labelled}`,
   countUnlabelled: `SELECT count(*) AS count FROM embeddings WHERE model_id = ? AND NOT ${labelled}`,
@@ -72,6 +73,11 @@ export function countEmbeddings(db: Reader, modelId: number, filter: { readonly 
   const byLabel = filter.labelled === true ? sql.countLabelled : sql.countUnlabelled;
   const row = get(db, filter.labelled === undefined ? sql.countAll : byLabel, [modelId]);
   return count("embeddings", row ?? {}, "count");
+}
+
+/** Whether a model has looked at any image. */
+export function hasEmbeddings(db: Reader, modelId: number): boolean {
+  return get(db, sql.any, [modelId]) !== undefined;
 }
 
 /** The models that have embedded an image. */

@@ -30,7 +30,7 @@ export function whole(low: number, high: number) {
   return v.pipe(v.number(), v.integer(), v.minValue(low), v.maxValue(high));
 }
 
-/** The model meant; without it, the one chosen as current, or else the newest trained one. */
+/** The model meant; without it the one in use: chosen as current, or else the newest trained one that has looked at pictures. */
 export const modelId = v.optional(id);
 
 /** Where models run; without it what the setting `device` says, or else the best device that works. */

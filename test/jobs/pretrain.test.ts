@@ -3,13 +3,14 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { createEngine, type Engine } from "../../core/engine/supervisor.ts";
 import { embedImages } from "../../core/jobs/embed.ts";
-import { findModel } from "../../core/jobs/models.ts";
+import { findModel, modelInUse } from "../../core/jobs/models.ts";
 import { pretrain, resumePretraining, type NewPretraining } from "../../core/jobs/pretrain.ts";
 import { estimateRun } from "../../core/jobs/pretrain-plan.ts";
 import { discardRun, exportRun, showRun } from "../../core/jobs/runs.ts";
 import type { Workplace } from "../../core/jobs/run.ts";
 import { listModels } from "../../core/library/models.ts";
 import { listJobs } from "../../core/library/jobs.ts";
+import { putSetting } from "../../core/library/settings.ts";
 import { openLibrary } from "../../core/library/open.ts";
 import { runAttention, runMetrics, runProbes } from "../../core/library/run-metrics.ts";
 import { listRuns, runById } from "../../core/library/runs.ts";
@@ -74,7 +75,16 @@ describe("a run", () => {
 
     const embedded = await embedImages(workplace, findModel(db, "mine"), { device: "cpu" });
     expect(embedded).toMatchObject({ embedded: 14, failed: [] });
-    expect(readdirSync(join(folder, "models", "runs"))).toEqual([`${summary.run.id}.safetensors`]);
+    // Another run takes over only when its model has looked at pictures, or when it is chosen.
+    const { model: next } = await pretrain(workplace, { ...tinyRun, name: "next", iterations: 1 });
+    expect([findModel(db, undefined).name, modelInUse(db, undefined).name]).toEqual(["next", "mine"]);
+    putSetting(db, "currentModelId", next.id);
+    expect(modelInUse(db, undefined).name).toBe("next");
+    putSetting(db, "currentModelId", null);
+    await embedImages(workplace, next, { device: "cpu" });
+    expect(modelInUse(db, undefined).name).toBe("next");
+    expect(modelInUse(db, "mine").name).toBe("mine");
+    expect(existsSync(join(folder, "models", "runs", `${summary.run.id}.safetensors`))).toBe(true);
     expect(listJobs(db, 1)[0]).toMatchObject({ kind: "embed", state: "done" });
   });
 

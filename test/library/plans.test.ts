@@ -86,6 +86,7 @@ const embeddings: Record<Exclude<keyof typeof embeddingStatements, "upsert">, st
   unlabelled: "INDEX embeddings_model_image (model_id=?)",
   ofImages: "INDEX embeddings_model_image (model_id=? AND image_id=?)",
   modelsOfImage: "INDEX embeddings_image (image_id=?)",
+  any: "COVERING INDEX embeddings_model_image (model_id=?)",
   countAll: "COVERING INDEX embeddings_model_image (model_id=?)",
   countLabelled: "COVERING INDEX embeddings_model_image (model_id=?)",
   countUnlabelled: "COVERING INDEX embeddings_model_image (model_id=?)",

@@ -39,7 +39,7 @@ export const modelMethods = {
   "models.rename": change<null>()(v.strictObject({ modelId: id, name: words })),
   /** Deletes a model with its embeddings, suggestions, clusters and map. Cannot be undone. Throws `model-busy`. */
   "models.delete": change<null>()(v.strictObject({ modelId: id })),
-  /** Makes a model the one that is meant where none is named; null: the newest trained one. */
+  /** Makes a model the one that is meant where none is named; null: the newest trained one that has looked at pictures. */
   "models.choose": change<null>()(v.strictObject({ modelId: v.nullable(id) })),
   /** How well labels are found by their neighbours, leave-one-out on the library's own labels. Takes seconds. */
   "models.evaluate": change<EvaluateSummary>()(
