@@ -36,7 +36,8 @@ export function mistakeWords({ count, expected, low }: PrecisionStep): string {
   // A share such as 0.94 is a little more or less in binary: that is no mistake more.
   const most = Math.ceil(count * (1 - low) - 1e-9);
   if (most === 0) return "all of them right";
-  return wrong === most ? `perhaps ${inFull(most)} wrong` : `perhaps ${inFull(wrong)} wrong, ${inFull(most)} at worst`;
+  const mistakes = wrong === most ? inFull(most) : `${inFull(wrong)} to ${inFull(most)}`;
+  return `perhaps ${mistakes} wrong, if the rest are of the kinds labelled so far`;
 }
 
 /** The next image that is not decided about: after `from`, else from the start; -1 where there is none. */

@@ -160,7 +160,11 @@ export class Review implements Within {
     this.state = "loading";
     // The list of another queue or model is no answer; that of another label stays until the next is there.
     if (!this.#shows.startsWith(`${modelId} ${this.mode} `)) this.items = [];
-    if (modelId === null) return;
+    if (modelId === null) {
+      [this.state, this.problem, this.#shows] = ["ready", null, ""];
+      [this.items, this.counts, this.steps] = [[], [], []];
+      return;
+    }
     try {
       const [list] = await Promise.all([
         this.mode === "suggestions" ? this.#suggestions(modelId) : this.#queue(modelId, this.mode),
@@ -337,6 +341,9 @@ export class Review implements Within {
     const [waiting] = await Promise.all([this.#list({ ...query, modelId }), this.#readAround(modelId)]);
     // What is on its way to the core is not in this answer; another follows it.
     if (asked !== this.#asked || this.#parts.core.saving > 0) return;
+    const known = new Set(ids);
+    // What was accepted together and taken back is not in the list that is shown.
+    if (waiting.some(({ id }) => !known.has(id))) return this.load();
     const before = this.decided;
     // In a queue a rejected image still waits for a label, but not for this one.
     const open = waiting.filter(({ id, labelId }) => before.get(id) !== "rejected" || labelId !== 0);

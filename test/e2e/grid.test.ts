@@ -69,6 +69,24 @@ describe.skipIf(!hasBrowser)("the page in a browser (skipped without /usr/bin/ch
     await page.getByText("Has looked at every image.").waitFor({ timeout: 50_000 });
   });
 
+  test("the field takes what is typed from a tile that has the focus, and Escape gives the focus back", async () => {
+    await tile(0).click();
+    const field = page.getByRole("combobox", { name: "Label", exact: true });
+    for (const open of [
+      () => page.keyboard.press("/"),
+      () => page.getByRole("button", { name: "Label", exact: true }).click(),
+    ]) {
+      await open();
+      await page.keyboard.type("wide 1 fish", { delay: 10 });
+      expect(await field.inputValue()).toBe("wide 1 fish");
+      await page.keyboard.press("Escape");
+      await soon(() => field.count()).toBe(0);
+      expect(await page.evaluate(() => document.activeElement === document.body)).toBe(false);
+    }
+    expect(await badge(0)).toContain("no label");
+    await page.keyboard.press("Escape");
+  });
+
   test("click, Shift, Control, select all, a box and Escape select", async () => {
     await tile(2).click();
     await tile(5).click({ modifiers: ["Shift"] });

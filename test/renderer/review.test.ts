@@ -45,10 +45,10 @@ describe("the precision slider", () => {
     expect(precisionWords({ ...second, count: 1234 }, 0)).toContain("1,234");
   });
 
-  test("says how many may be wrong, and how many at worst", () => {
+  test("says how many may be wrong, and what that takes for granted", () => {
     const step = { confidence: 0.9, count: 100, expected: 0.97, low: 0.94, high: 0.99 };
-    expect(mistakeWords(step)).toBe("perhaps 3 wrong, 6 at worst");
-    expect(mistakeWords({ ...step, low: 0.97 })).toBe("perhaps 3 wrong");
+    expect(mistakeWords(step)).toBe("perhaps 3 to 6 wrong, if the rest are of the kinds labelled so far");
+    expect(mistakeWords({ ...step, low: 0.97 })).toBe("perhaps 3 wrong, if the rest are of the kinds labelled so far");
     expect(mistakeWords({ ...step, expected: 1, low: 1 })).toBe("all of them right");
   });
 
