@@ -11,6 +11,7 @@ import {
   resumeRun,
   runById,
   unknownRun,
+  type RunEnd,
 } from "../library/runs.ts";
 import type { WantedDevice } from "../engine/protocol.ts";
 import type { PretrainSummary, RunEvent } from "../rpc/api.ts";
@@ -172,7 +173,11 @@ async function finishRun(
   const { db } = workplace.library;
   const started = performance.now();
   const probes = probePictures(db, plan.pictures);
-  const emit = (event: RunEvent): void => watch.onRun?.(event);
+  let hasTrained = false;
+  const emit = (event: RunEvent): void => {
+    hasTrained ||= event.kind === "metrics";
+    watch.onRun?.(event);
+  };
   let trained: Trained;
   let model: Model;
   let durationMs: number;
@@ -184,10 +189,12 @@ async function finishRun(
     try {
       const { code, message } = errorRecord(error);
       const saved = runById(db, run.id)?.iteration;
-      // One that was done and could not go on is still done, unless it went on and diverged.
-      if (before?.state === "done" && saved === before.iteration && !diverging.includes(code)) restoreRun(db, before);
-      else
-        endRun(db, run.id, job.signal.aborted ? { state: "stopped" } : { state: "failed", problem: { code, message } });
+      const end: RunEnd = job.signal.aborted ? { state: "stopped" } : { state: "failed", problem: { code, message } };
+      // What was asked of it this time does not stick to a run that could not go on, unless it went on and diverged. One
+      // that was done is still done; another one says what went wrong where it had begun to train.
+      const asBefore = before !== null && saved === before.iteration && !diverging.includes(code);
+      if (asBefore) restoreRun(db, before);
+      if (!asBefore || (hasTrained && before.state !== "done")) endRun(db, run.id, end);
     } catch {
       // The library itself failed (a full disk): the first error says more, and opening stops abandoned runs.
     }

@@ -18,7 +18,8 @@ export const runStatements = {
       updated_at = :at
     WHERE id = :id`,
   restore: `UPDATE runs SET state = :state, device = :device, settings = :settings, iterations = :iterations,
-      image_count = :imageCount, fingerprint = :fingerprint, summary = :summary, updated_at = :at
+      image_count = :imageCount, fingerprint = :fingerprint, summary = :summary, problem_code = :problemCode,
+      problem_message = :problemMessage, updated_at = :at
     WHERE id = :id`,
   setSettings: "UPDATE runs SET settings = :settings, updated_at = :at WHERE id = :id",
   saved: "UPDATE runs SET iteration = :iteration, checkpoint = :checkpoint, updated_at = :at WHERE id = :id",
@@ -124,8 +125,9 @@ export function resumeRun(
 
 /** Makes a run again what it was before it was to go on, since that came to nothing. */
 export function restoreRun(db: Writer, before: Run, at = Date.now()): Run {
-  const { id, state, device, settings, iterations, imageCount, fingerprint, summary } = before;
-  const values = { state, device, iterations, imageCount, fingerprint };
+  const { id, state, device, settings, iterations, imageCount, fingerprint, summary, problem } = before;
+  const problems = { problemCode: problem?.code ?? null, problemMessage: problem?.message ?? null };
+  const values = { state, device, iterations, imageCount, fingerprint, ...problems };
   const texts = { settings: JSON.stringify(settings), summary: summary === null ? null : JSON.stringify(summary) };
   return change(db, id, sql.restore, { id, ...values, ...texts, at });
 }
@@ -140,13 +142,11 @@ export function saveRun(db: Writer, id: number, iteration: number, checkpoint: s
   return change(db, id, sql.saved, { id, iteration, checkpoint, at });
 }
 
+/** How a run ends that did not come to its end. */
+export type RunEnd = { readonly state: "stopped" } | { readonly state: "failed"; readonly problem: Problem };
+
 /** Ends a run that did not come to its end. */
-export function endRun(
-  db: Writer,
-  id: number,
-  end: { readonly state: "stopped" } | { readonly state: "failed"; readonly problem: Problem },
-  at = Date.now(),
-): Run {
+export function endRun(db: Writer, id: number, end: RunEnd, at = Date.now()): Run {
   const problem = end.state === "failed" ? end.problem : null;
   const values = { problemCode: problem?.code ?? null, problemMessage: problem?.message ?? null };
   return change(db, id, sql.finish, { id, state: end.state, ...values, at });

@@ -13,8 +13,10 @@ import { listJobs } from "../../core/library/jobs.ts";
 import { putSetting } from "../../core/library/settings.ts";
 import { openLibrary } from "../../core/library/open.ts";
 import { runAttention, runMetrics, runProbes } from "../../core/library/run-metrics.ts";
-import { listRuns, runById } from "../../core/library/runs.ts";
+import { endRun, listRuns, runById } from "../../core/library/runs.ts";
 import type { RunEvent } from "../../core/rpc/api.ts";
+import type { Run } from "../../core/rpc/records.ts";
+import { CoreError } from "../../core/util/errors.ts";
 import { readTrainingFile } from "../../core/weights/training-file.ts";
 import { readSafetensors } from "../../core/weights/safetensors.ts";
 import { drawPicture } from "../helpers/pictures.ts";
@@ -32,6 +34,19 @@ async function filledWorkplace(folder?: string): Promise<Workplace> {
   const workplace = { library: temporaryLibrary(), engine };
   await fillLibrary(workplace, folder);
   return workplace;
+}
+
+/** A run that was stopped after its first iterations. */
+async function stoppedRun(workplace: Workplace, choice: Partial<NewPretraining> = {}): Promise<Run> {
+  const stop = new AbortController();
+  const onRun = ({ kind }: RunEvent): void => {
+    if (kind === "metrics") stop.abort();
+  };
+  const options = { ...tinyRun, probeEvery: 1, ...choice };
+  await expect(pretrain(workplace, options, { signal: stop.signal, onRun })).rejects.toThrow();
+  const [run] = listRuns(workplace.library.db, 1);
+  if (run?.state !== "stopped") throw new Error("The run should have been stopped.");
+  return run;
 }
 
 /** The weights of a run's checkpoint. */
@@ -225,6 +240,32 @@ describe("a run that goes on", () => {
     expect(kept.run.settings["microBatch"]).toBe(measured);
     const told = await resumePretraining(workplace, { ...longer, iterations: 8, microBatch: 2 });
     expect(told.run.settings["microBatch"]).toBe(2);
+  });
+
+  test("is what it was when it could not go on: a device that is refused does not stick to it", async () => {
+    const workplace = await filledWorkplace();
+    const { db } = workplace.library;
+    const stopped = await stoppedRun(workplace);
+    const refusing: Workplace = {
+      ...workplace,
+      engine: {
+        ...engine,
+        call: (method, request) =>
+          method === "startTraining" && (request as { device: string }).device === "webgpu"
+            ? Promise.reject(new CoreError("device-missing", "There is no card."))
+            : engine.call(method, request),
+      },
+    };
+    const elsewhere = { device: "webgpu", iterations: 50, microBatch: 2 } as const;
+    expect(await refusalOfAsync(() => resumePretraining(refusing, elsewhere))).toContain("device-missing");
+    expect({ ...runById(db, stopped.id), updatedAt: 0 }).toEqual({ ...stopped, updatedAt: 0 });
+    const { run } = await resumePretraining(refusing, { device: "auto" });
+    expect(run).toMatchObject({ state: "done", device: "cpu", iteration: 6, problem: null });
+
+    // One that failed keeps the reason that it failed for.
+    const failed = endRun(db, run.id, { state: "failed", problem: { code: "disk-full", message: "It was full." } });
+    expect(await refusalOfAsync(() => resumePretraining(refusing, elsewhere))).toContain("device-missing");
+    expect({ ...runById(db, run.id), updatedAt: 0 }).toEqual({ ...failed, updatedAt: 0 });
   });
 
   test("to more iterations than it was made for becomes another model", async () => {
