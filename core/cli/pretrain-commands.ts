@@ -184,16 +184,20 @@ function describeScores({ selfRetrieval, selfRetrievalCount, accuracy, accuracyC
 
 function reportSummary(output: Output, summary: PretrainSummary): void {
   output.data("pretrain", summary);
-  const { model, before, after, findings, failed, durationMs, run: done } = summary;
+  const { model, before, after, since, findings, failed, durationMs, run: done } = summary;
   output.paragraph(
     `Model ${model.name}, ${number(model.width)} features, after ${duration(durationMs)} (run ${done.id}).`,
     2,
   );
   const rows = [
-    ["pictures that find their other crop", percent(before.selfRetrieval), percent(after.selfRetrieval)],
-    ...(after.accuracy === null
+    [
+      `pictures that find their other crop${whenSame(since.selfRetrieval)}`,
+      percent(before.selfRetrieval),
+      percent(after.selfRetrieval),
+    ],
+    ...(after.accuracy === null || before.accuracy === null
       ? []
-      : [["labels voted right", percent(before.accuracy ?? NaN), percent(after.accuracy)]]),
+      : [[`labels voted right${whenSame(since.accuracy)}`, percent(before.accuracy), percent(after.accuracy)]]),
   ];
   output.table([{ title: "" }, { title: "before", align: "right" }, { title: "after", align: "right" }], rows);
   for (const { sentence, advice } of findings) output.paragraph([sentence, advice ?? ""].join(" ").trim(), 2);
@@ -202,6 +206,11 @@ function reportSummary(output: Output, summary: PretrainSummary): void {
     `\`dinoscope embed --model ${model.name}\` shows it the library; \`dinoscope evaluate knn\` compares models.`,
     2,
   );
+}
+
+/** Figures of before the library changed are of other pictures, and not shown beside those of now. */
+function whenSame(since: number): string {
+  return since === 0 ? "" : `, the same ones since iteration ${number(since)}`;
 }
 
 function reportEstimate(output: Output, estimate: PretrainEstimate): void {

@@ -12,10 +12,10 @@ import {
 } from "../library/run-metrics.ts";
 import { runById, saveRun, saveRunSettings } from "../library/runs.ts";
 import type { RunEvent, RunFinding } from "../rpc/api.ts";
-import type { Run, RunMetrics } from "../rpc/records.ts";
+import type { Run, RunMetrics, RunProbe } from "../rpc/records.ts";
 import { CoreError, errorRecord } from "../util/errors.ts";
 import { startRequest, type Plan } from "./pretrain-plan.ts";
-import type { ProbePictures } from "./pretrain-pictures.ts";
+import type { ProbePictures } from "./pretrain-probes.ts";
 import type { RunningJob, Workplace } from "./run.ts";
 
 /** When a run is saved and looked at, and whether it goes on when it cannot come to any good. */
@@ -35,6 +35,8 @@ export interface Training {
   readonly run: Run;
   readonly plan: Plan;
   readonly probes: ProbePictures;
+  /** From which iterations on figures of these pictures can be compared. */
+  readonly since: Pick<RunProbe, "picturesSince" | "labelsSince">;
   readonly rhythm: Rhythm;
   readonly job: RunningJob;
   readonly emit: (event: RunEvent) => void;
@@ -192,13 +194,17 @@ function stepsUntilNext(iteration: number, saved: number, { probeEvery, saveEver
 
 /** Whether there was a probe. */
 async function probeWhenDue(training: Training, name: string, iteration: number): Promise<boolean> {
-  const { workplace, run, plan, probes, rhythm, emit } = training;
+  const { workplace, run, plan, probes, since, rhythm, emit } = training;
   const { db } = workplace.library;
-  if (iteration % rhythm.probeEvery !== 0 && iteration !== plan.settings.iterations) return false;
-  // A run that resumes may have been probed there before it was stopped.
-  if (runProbes(db, run.id).some((probe) => probe.iteration === iteration)) return false;
+  const begins = iteration === since.picturesSince || iteration === since.labelsSince;
+  if (!begins && iteration % rhythm.probeEvery !== 0 && iteration !== plan.settings.iterations) return false;
+  // A run that resumes may have been probed there before it was stopped; with other pictures that is no beginning.
+  const isSame = ({ picturesSince, labelsSince }: RunProbe): boolean =>
+    picturesSince === since.picturesSince && labelsSince === since.labelsSince;
+  if (runProbes(db, run.id).some((probe) => probe.iteration === iteration && isSame(probe))) return false;
   const { attention, ...scores } = await workplace.engine.call("probeTraining", { training: name, ...probes });
-  const probe = { iteration, ...scores, createdAt: Date.now() };
+  const probe = { iteration, ...scores, ...since, createdAt: Date.now() };
+  deleteRunMetrics(db, run.id, { metrics: iteration, probes: iteration });
   const watched = attention.map(({ index, ...map }) => ({ imageId: plan.pictures.imageIds[index] ?? 0, ...map }));
   insertRunProbe(db, run.id, probe, watched);
   emit({ kind: "probe", probe });

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { iterationsPerEpoch } from "../nn/dino/epochs.ts";
 import type { TrainingSettings } from "../nn/dino/settings.ts";
+import { probeSetOf, saveProbeSet } from "../library/probe-sets.ts";
 import { runProbes } from "../library/run-metrics.ts";
 import {
   completeRun,
@@ -15,12 +16,14 @@ import {
 } from "../library/runs.ts";
 import type { WantedDevice } from "../engine/protocol.ts";
 import type { PretrainSummary, RunEvent } from "../rpc/api.ts";
-import type { Model, Run, RunScores, RunSummary } from "../rpc/records.ts";
+import { baselineOf } from "../rpc/probe-baseline.ts";
+import type { Model, Run, RunProbe, RunScores, RunSummary } from "../rpc/records.ts";
 import { CoreError, errorRecord } from "../util/errors.ts";
 import { cleanName, freeName, keepModel, takenName } from "./models.ts";
 import { checkpointFile, train, type Rhythm, type Trained } from "./pretrain-loop.ts";
-import { probePictures, runPictures } from "./pretrain-pictures.ts";
+import { runPictures } from "./pretrain-pictures.ts";
 import { defaultCacheBytes, planRun, withMicroBatch, type Plan, type PretrainChoice } from "./pretrain-plan.ts";
+import { chooseProbes, probePictures } from "./pretrain-probes.ts";
 import { runJob, type RunningJob, type Watch, type Workplace } from "./run.ts";
 
 /** How a run is looked after; see `Rhythm`. */
@@ -172,17 +175,22 @@ async function finishRun(
 ): Promise<PretrainSummary> {
   const { db } = workplace.library;
   const started = performance.now();
-  const probes = probePictures(db, plan.pictures);
+  const set = chooseProbes(db, plan.pictures, probeSetOf(db, run.id), run.iteration);
+  saveProbeSet(db, run.id, set);
+  const probes = probePictures(db, plan.pictures, set);
+  const since = { picturesSince: set.pictures.since, labelsSince: set.labelled.since };
   let hasTrained = false;
   const emit = (event: RunEvent): void => {
     hasTrained ||= event.kind === "metrics";
     watch.onRun?.(event);
   };
+  const noteChange = changeOfProbes(run, since);
+  if (before !== null && noteChange !== null) emit({ kind: "note", sentence: noteChange });
   let trained: Trained;
   let model: Model;
   let durationMs: number;
   try {
-    trained = await train({ workplace, run, plan, probes, rhythm, job, emit });
+    trained = await train({ workplace, run, plan, probes, since, rhythm, job, emit });
     durationMs = performance.now() - started;
     model = await becomeModel(workplace, run, plan, trained, durationMs);
   } catch (error) {
@@ -203,6 +211,16 @@ async function finishRun(
   const done = runById(db, run.id) ?? run;
   const { findings, failed } = trained;
   return { run: done, model, ...scoresOf(workplace, run), findings, failed, durationMs };
+}
+
+/** What cannot be compared with what was before in a run that goes on, in words; null where everything can. */
+function changeOfProbes({ iteration }: Run, since: Pick<RunProbe, "picturesSince" | "labelsSince">): string | null {
+  const parts = [
+    ...(since.picturesSince === iteration ? ["how many pictures find their other crop"] : []),
+    ...(since.labelsSince === iteration ? ["how many labels are told by their neighbours"] : []),
+  ];
+  if (iteration === 0 || parts.length === 0) return null;
+  return `The library has changed: ${parts.join(" and ")} is compared from iteration ${iteration} on, since it was counted on others before.`;
 }
 
 /** The teacher's backbone becomes a model of the library, with what it was made of and what it gained. */
@@ -236,13 +254,20 @@ async function becomeModel(
   return model;
 }
 
-/** The scores of the first and of the last probe. */
-function scoresOf({ library }: Workplace, run: Run): { before: RunScores; after: RunScores } {
+/** The scores of the last probe, and of the first that they can be compared with. */
+function scoresOf({ library }: Workplace, run: Run): Pick<PretrainSummary, "before" | "after" | "since"> {
   const probes = runProbes(library.db, run.id);
-  const [first, last] = [probes.at(0), probes.at(-1)];
-  if (first === undefined || last === undefined) throw new CoreError("internal", `Run ${run.id} was never probed.`);
-  const scores = ({ selfRetrieval, selfRetrievalCount, accuracy, accuracyCount }: RunScores): RunScores => ({
-    ...{ selfRetrieval, selfRetrievalCount, accuracy, accuracyCount },
-  });
-  return { before: scores(first), after: scores(last) };
+  const last = probes.at(-1);
+  if (last === undefined) throw new CoreError("internal", `Run ${run.id} was never probed.`);
+  const pictures = baselineOf(probes, last, "pictures");
+  const labels = baselineOf(probes, last, "labels");
+  const scores = (
+    { selfRetrieval, selfRetrievalCount }: RunScores,
+    { accuracy, accuracyCount }: RunScores,
+  ): RunScores => ({ selfRetrieval, selfRetrievalCount, accuracy, accuracyCount });
+  return {
+    before: scores(pictures, labels),
+    after: scores(last, last),
+    since: { selfRetrieval: pictures.iteration, accuracy: labels.iteration },
+  };
 }

@@ -1,5 +1,5 @@
 /** The curves of pretraining runs: what each iteration measured, and what the teacher could do at some of them. */
-import type { RunAttention, RunMetrics, RunProbe, RunScores } from "../rpc/records.ts";
+import type { RunAttention, RunMetrics, RunProbe } from "../rpc/records.ts";
 import type { RunPoint } from "../rpc/views.ts";
 import { attentionOfRow } from "./attention.ts";
 import { all, get, run, transaction } from "./database.ts";
@@ -17,8 +17,9 @@ export const runMetricStatements = {
   page: "SELECT * FROM run_metrics WHERE run_id = ? AND iteration >= ? ORDER BY iteration LIMIT ?",
   latest: "SELECT * FROM run_metrics WHERE run_id = ? ORDER BY iteration DESC LIMIT ?",
   insertProbe: `INSERT INTO run_probes (run_id, iteration, self_retrieval, self_retrieval_count, accuracy,
-      accuracy_count, created_at)
-    VALUES (:runId, :iteration, :selfRetrieval, :selfRetrievalCount, :accuracy, :accuracyCount, :createdAt)`,
+      accuracy_count, pictures_since, labels_since, created_at)
+    VALUES (:runId, :iteration, :selfRetrieval, :selfRetrievalCount, :accuracy, :accuracyCount, :picturesSince,
+      :labelsSince, :createdAt)`,
   deleteProbesFrom: "DELETE FROM run_probes WHERE run_id = ? AND iteration >= ?",
   probes: "SELECT * FROM run_probes WHERE run_id = ? ORDER BY iteration",
   probe: "SELECT id FROM run_probes WHERE run_id = ? AND iteration = ?",
@@ -115,9 +116,13 @@ function meanOf(stretch: readonly RunMetrics[], iteration: number): RunPoint {
 /** Adds what a probe found, with the attention of a few images. */
 export function insertRunProbe(db: Writer, runId: number, probe: RunProbe, attention: readonly RunAttention[]): void {
   transaction(db, () => {
-    const { iteration, selfRetrieval, selfRetrievalCount, accuracy, accuracyCount, createdAt } = probe;
-    const scores: RunScores = { selfRetrieval, selfRetrievalCount, accuracy, accuracyCount };
-    const { rowId: probeId } = run(db, sql.insertProbe, { runId, iteration, createdAt, ...scores });
+    const { iteration, picturesSince, labelsSince, createdAt } = probe;
+    const { selfRetrieval, selfRetrievalCount, accuracy, accuracyCount } = probe;
+    const values = {
+      ...{ runId, iteration, picturesSince, labelsSince, createdAt },
+      ...{ selfRetrieval, selfRetrievalCount, accuracy, accuracyCount },
+    };
+    const { rowId: probeId } = run(db, sql.insertProbe, values);
     for (const { imageId, heads, rows, columns, scales, data } of attention) {
       // The image may have been removed meanwhile.
       if (get(db, sql.knownImage, [imageId]) === undefined) continue;
@@ -134,6 +139,8 @@ export function runProbes(db: Reader, runId: number): RunProbe[] {
     selfRetrievalCount: count("run_probes", row, "self_retrieval_count"),
     accuracy: nullableShare("run_probes", row, "accuracy"),
     accuracyCount: count("run_probes", row, "accuracy_count"),
+    picturesSince: count("run_probes", row, "pictures_since"),
+    labelsSince: count("run_probes", row, "labels_since"),
     createdAt: integer("run_probes", row, "created_at"),
   }));
 }

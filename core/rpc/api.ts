@@ -409,6 +409,8 @@ export interface PretrainSummary {
   readonly model: Model;
   readonly before: RunScores;
   readonly after: RunScores;
+  /** Iterations of the probes that `before` is of: later than 0 where the library changed while the run was stopped. */
+  readonly since: { readonly selfRetrieval: number; readonly accuracy: number };
   readonly findings: readonly RunFinding[];
   /** Pictures that could not be read and were left out. */
   readonly failed: readonly { readonly path: string; readonly reason: string }[];

@@ -383,5 +383,9 @@ export interface RunAttention {
 /** What the teacher could do when a run had done `iteration` iterations. */
 export interface RunProbe extends RunScores {
   readonly iteration: number;
+  /** The iteration of the first probe on the same pictures: self-retrieval from before cannot be compared with it. */
+  readonly picturesSince: number;
+  /** Likewise for accuracy, by the labelled pictures and their labels. */
+  readonly labelsSince: number;
   readonly createdAt: number;
 }

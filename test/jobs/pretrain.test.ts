@@ -3,8 +3,10 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { createEngine, type Engine } from "../../core/engine/supervisor.ts";
 import { embedImages } from "../../core/jobs/embed.ts";
+import { ingestFolder } from "../../core/jobs/ingest.ts";
 import { findModel, modelInUse } from "../../core/jobs/models.ts";
 import { pretrain, resumePretraining, type NewPretraining } from "../../core/jobs/pretrain.ts";
+import { runPictures } from "../../core/jobs/pretrain-pictures.ts";
 import { estimateRun } from "../../core/jobs/pretrain-plan.ts";
 import { discardRun, exportRun, showRun } from "../../core/jobs/runs.ts";
 import type { Workplace } from "../../core/jobs/run.ts";
@@ -19,6 +21,7 @@ import type { Run } from "../../core/rpc/records.ts";
 import { CoreError } from "../../core/util/errors.ts";
 import { readTrainingFile } from "../../core/weights/training-file.ts";
 import { readSafetensors } from "../../core/weights/safetensors.ts";
+import { annotate } from "../helpers/annotate.ts";
 import { drawPicture } from "../helpers/pictures.ts";
 import { drawLabelled, figuresOf, fillLibrary, tinyRun } from "../helpers/pretraining.ts";
 import { leaveNothingBehind } from "../helpers/processes.ts";
@@ -297,6 +300,31 @@ describe("a run that goes on", () => {
     expect(notes).toHaveLength(1);
     expect(longer.run.imageCount).toBe(15);
   });
+});
+
+test("a run compares with what it was before only what is counted on the same pictures and labels", async () => {
+  const photos = await drawLabelled();
+  const workplace = await filledWorkplace(photos);
+  const { db } = workplace.library;
+  const { id: runId } = await stoppedRun(workplace);
+  const { iteration: at = 0 } = runById(db, runId) ?? {};
+  const [corrected = 0] = runPictures(db).imageIds;
+  annotate(db, [{ imageId: corrected, label: ["two"] }]);
+  await drawPicture(join(photos, "one", "new.jpg"), { seed: 77 });
+  await ingestFolder(workplace, photos);
+  const notes: string[] = [];
+  const onRun = (event: RunEvent): void => void (event.kind === "note" && notes.push(event.sentence));
+  const { before, after, since } = await resumePretraining(workplace, { device: "cpu", probeEvery: 1 }, { onRun });
+  expect(notes.at(-1)).toContain(`how many labels are told by their neighbours is compared from iteration ${at} on`);
+  expect(since).toEqual({ selfRetrieval: 0, accuracy: at });
+  const probes = runProbes(db, runId);
+  expect(probes.map(({ iteration }) => iteration)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+  expect(probes.map(({ labelsSince }) => labelsSince)).toEqual(
+    probes.map(({ iteration }) => (iteration < at ? 0 : at)),
+  );
+  expect(new Set(probes.map(({ selfRetrievalCount }) => selfRetrievalCount))).toEqual(new Set([14]));
+  expect(before).toMatchObject({ selfRetrieval: probes[0]?.selfRetrieval, accuracy: probes[at]?.accuracy });
+  expect(after).toMatchObject({ selfRetrievalCount: 14, accuracyCount: 14 });
 });
 
 describe("a start", () => {

@@ -23,6 +23,7 @@ import { modelStatements } from "../../core/library/models.ts";
 import { openLibrary } from "../../core/library/open.ts";
 import type { Library } from "../../core/library/open.ts";
 import { operationStatements } from "../../core/library/operations.ts";
+import { probeSetStatements } from "../../core/library/probe-sets.ts";
 import { runMetricStatements } from "../../core/library/run-metrics.ts";
 import { runStatements } from "../../core/library/runs.ts";
 import { sourceStatements } from "../../core/library/sources.ts";
@@ -184,6 +185,10 @@ const runs: Record<Exclude<keyof typeof runStatements, "insert">, string> = {
   forgetCheckpoint: "INTEGER PRIMARY KEY",
   stopAbandoned: "INDEX runs_state (state=?)",
 };
+const probeSets: Record<keyof typeof probeSetStatements, string> = {
+  find: "INTEGER PRIMARY KEY",
+  save: "INTEGER PRIMARY KEY",
+};
 const metrics: Record<Exclude<keyof typeof runMetricStatements, `insert${string}`>, string> = {
   deleteFrom: "PRIMARY KEY (run_id=? AND iteration>?)",
   page: "PRIMARY KEY (run_id=? AND iteration>?)",
@@ -251,6 +256,7 @@ const libraryCases: readonly Case[] = [
   ...cases("foreground", foregroundStatements, foreground),
   ...cases("image columns", imageColumnStatements, imageColumns),
   ...cases("runs", runStatements, runs),
+  ...cases("probe sets", probeSetStatements, probeSets),
   ...cases("run metrics", runMetricStatements, metrics),
   ...Object.entries(small).map(([sql, expected]) => [sql.slice(0, 40), sql, expected] as const),
   ...Object.entries(undoableSql).flatMap(([table, { select, update, delete: remove }]) =>

@@ -36,6 +36,7 @@ const newRun = {
 } as const;
 
 const scores = { selfRetrieval: 0.25, selfRetrievalCount: 12, accuracy: null, accuracyCount: 0 };
+const since = { picturesSince: 0, labelsSince: 0 };
 const summary: RunSummary = {
   before: scores,
   after: { ...scores, selfRetrieval: 0.75, accuracy: 0.5, accuracyCount: 8 },
@@ -165,7 +166,7 @@ describe("curves", () => {
       data: Uint8Array.of(1, 2, 3, 4),
     };
     for (const iteration of [0, 2, 4]) {
-      insertRunProbe(db, id, { iteration, ...scores, createdAt: 9 }, [
+      insertRunProbe(db, id, { iteration, ...scores, ...since, createdAt: 9 }, [
         { imageId, ...attention },
         { imageId: 999, ...attention },
       ]);
@@ -175,7 +176,7 @@ describe("curves", () => {
     ]);
     deleteRunMetrics(db, id, { metrics: 2, probes: 3 });
     expect(runMetrics(db, id).map(({ iteration }) => iteration)).toEqual([0, 1]);
-    expect(runProbes(db, id)).toEqual([0, 2].map((iteration) => ({ iteration, ...scores, createdAt: 9 })));
+    expect(runProbes(db, id)).toEqual([0, 2].map((iteration) => ({ iteration, ...scores, ...since, createdAt: 9 })));
     expect(runAttention(db, id, 4)).toEqual([]);
     expect(connectionOf(db).prepare("SELECT count(*) FROM run_attention").pluck().get()).toBe(2);
   });

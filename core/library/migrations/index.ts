@@ -12,6 +12,7 @@ import { suggestionColumns } from "./0090-suggestion-columns.ts";
 import { pausedJobs } from "./0100-paused-jobs.ts";
 import { clusterOperations } from "./0110-cluster-operations.ts";
 import { jobHints } from "./0120-job-hints.ts";
+import { probeSets } from "./0130-probe-sets.ts";
 
 /**
  * One step of the schema. A migration is never edited once released: a new one follows it. One that changes the columns
@@ -37,6 +38,7 @@ export const migrations: readonly Migration[] = [
   pausedJobs,
   clusterOperations,
   jobHints,
+  probeSets,
 ];
 
 /** The version that a list of migrations leads to. Throws for a list that is empty or not increasing. */

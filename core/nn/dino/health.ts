@@ -20,6 +20,9 @@ export interface HealthProbe {
   /** Share of labelled pictures whose neighbours vote for their label; null without labels. */
   readonly accuracy?: number | null;
   readonly accuracyCount?: number;
+  /** Iterations of the first probes on the same pictures and on the same labels; the run's first unless given. */
+  readonly picturesSince?: number;
+  readonly labelsSince?: number;
 }
 
 export type HealthKind =
@@ -225,21 +228,28 @@ function warnings(recent: readonly HealthMetrics[], settings: TrainingSettings):
 
 /** Curves may look well while the user's own labels are told worse than at the start: these have the last word. */
 function labelsLost(probes: readonly HealthProbe[]): HealthFinding[] {
-  const [first, last] = [probes.at(0), probes.at(-1)];
-  if (first === undefined || last === undefined || first.iteration > 0 || last.iteration === 0) return [];
-  const { accuracy: before = null } = first;
+  const last = probes.at(-1);
+  const first = probes.find(({ iteration }) => iteration === (last?.labelsSince ?? 0));
+  if (first === undefined || last === undefined || last === first) return [];
+  const { accuracy: before = null, accuracyCount: countBefore = 0 } = first;
   const { accuracy: now = null, accuracyCount: count = 0 } = last;
-  if (before === null || now === null || count < fewestLabelled) return [];
+  if (before === null || now === null || count < fewestLabelled || count !== countBefore) return [];
   const error = Math.sqrt((before * (1 - before) + now * (1 - now)) / count);
   if (before - now <= standardErrors * error) return [];
   return [
     {
       kind: "labels-lost",
       severity: "warning",
-      sentence: `Fewer labels are told by their neighbours than at the start: ${percent(now)} of ${count}, ${percent(before)} before training.`,
+      sentence: `Fewer labels are told by their neighbours than ${whenWas(first)}: ${percent(now)} of ${count}, ${percent(before)} then.`,
       advice: "Compare at the end, and discard the model if that stays so; a lower learning rate (--lr) loses less.",
     },
   ];
+}
+
+function whenWas({ iteration }: HealthProbe): string {
+  return iteration === 0
+    ? "before training"
+    : `at iteration ${iteration}, since which pictures and labels are the same`;
 }
 
 /** How far it has come, where nothing is wrong with its curves. */
@@ -290,13 +300,17 @@ function progressOf(
   };
 }
 
-/** The first probe beside the last one, if that came late enough to show something; null where they cannot tell. */
+/**
+ * The probe before training beside the last one, if that was on the same pictures and came late enough to show something;
+ * null where they cannot tell.
+ */
 function retrievalOf(
   probes: readonly HealthProbe[],
   settings: TrainingSettings,
 ): { readonly before: number; readonly now: number; readonly rose: boolean } | null {
   const [first, last] = [probes.at(0), probes.at(-1)];
-  if (first === undefined || last === undefined || first.iteration > 0) return null;
+  if (first === undefined || last === undefined || first.iteration > 0 || (last.picturesSince ?? 0) > 0) return null;
+  if (first.selfRetrievalCount !== last.selfRetrievalCount) return null;
   if (last.iteration < settledAfter(settings) || last.selfRetrievalCount < fewestRetrieved) return null;
   const [before, now] = [first.selfRetrieval, last.selfRetrieval];
   if (before >= retrievedAtOnce) return null;

@@ -1,5 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { judgeHealth, settledAfter, type HealthMetrics } from "../../../core/nn/dino/health.ts";
+import {
+  judgeHealth,
+  settledAfter,
+  type HealthFinding,
+  type HealthMetrics,
+  type HealthProbe,
+} from "../../../core/nn/dino/health.ts";
 import { resolveSettings } from "../../../core/nn/dino/presets.ts";
 
 const { settings } = resolveSettings(
@@ -233,5 +239,36 @@ describe("health of runs that were recorded", () => {
     expect(kind(0.194, 0.056, 29)).toBe("learning");
     expect(kind(0.2, 0.8, 240)).toBe("learning");
     expect(kind(null, 0.1, 240)).toBe("learning");
+  });
+
+  test("compares labels only with a probe on the same ones, and on as many pictures", () => {
+    const alike = { ...healthy, teacherEntropy: 0.6 * most };
+    const found = { selfRetrieval: 0.9, selfRetrievalCount: 240 };
+    const first = (probes: Omit<HealthProbe, "selfRetrieval" | "selfRetrievalCount">[]): HealthFinding | undefined =>
+      judgeHealth(
+        history(1000, alike),
+        settings,
+        probes.map((probe) => ({ ...found, ...probe })),
+      )[0];
+    const [before, now] = [0.8, 0.2];
+    const others = { iteration: 1000, accuracy: now, accuracyCount: 240, labelsSince: 500 };
+    expect(first([{ iteration: 0, accuracy: before, accuracyCount: 240 }, others])?.kind).toBe("learning");
+    const base = { iteration: 500, accuracy: before, accuracyCount: 240, labelsSince: 500 };
+    const lost = first([{ iteration: 0, accuracy: now, accuracyCount: 40 }, base, others]);
+    expect(lost?.kind).toBe("labels-lost");
+    expect(lost?.sentence).toContain("than at iteration 500");
+    expect(first([{ ...base, accuracyCount: 239 }, others])?.kind).toBe("learning");
+  });
+
+  test("does not hold self-retrieval of other pictures against a run", () => {
+    const alike = { ...healthy, teacherEntropy: 0.6 * most };
+    const kind = (last: Partial<HealthProbe>): string | undefined =>
+      judgeHealth(history(1000, alike), settings, [
+        { iteration: 0, selfRetrieval: 0.4, selfRetrievalCount: 240 },
+        { iteration: 1000, selfRetrieval: 0.4, selfRetrievalCount: 240, ...last },
+      ])[0]?.kind;
+    expect(kind({})).toBe("slow");
+    expect(kind({ picturesSince: 500 })).toBe("learning");
+    expect(kind({ selfRetrievalCount: 200 })).toBe("learning");
   });
 });
