@@ -1,5 +1,5 @@
 /**
- * Augmentation of one batch: drawing, matrices and graph, on a device, against torchvision with PIL in one process on the
+ * Augmentation of one batch: drawing, numbers for the graph and the graph, on a device, against torchvision with PIL in one process on the
  * same number of views. Pictures are noise unless a folder of photos is given, of which `--sheet` writes the views:
  *
  *     node bench/augmentation.ts [FOLDER --sheet views.png] [--device cpu] [--batch 8] [--source 256] [--global 224]
@@ -111,7 +111,7 @@ const sums = Object.fromEntries(Object.entries(views).map(([name, value]) => [na
 const program = await runtime.load(createGraph("augmentation", sums));
 
 const drawing = await time("draw", draw);
-const filling = await time("matrices", feeds);
+const filling = await time("numbers", feeds);
 const running = await time("graph", () => program.run({ pictures: floats(pixels, shape), ...inputs }));
 await program.release();
 const script = fileURLToPath(new URL("augmentation.py", import.meta.url));

@@ -2,7 +2,7 @@ import { CoreError } from "../../util/errors.ts";
 import type { WeightTensor } from "../architecture.ts";
 import type { ColourStep, ViewDraw } from "./draw.ts";
 import type { ViewGroup } from "./groups.ts";
-import { writeBlur, writeResize } from "./matrices.ts";
+import { lineBlur, writeResize, type LineResize } from "./matrices.ts";
 
 /** Changes of colour on either side of the shift of hue: brightness, contrast and saturation may all be on one. */
 export const slotsAround = 3;
@@ -35,7 +35,8 @@ export function viewFeeds(
   const finish = new Float32Array(count * 9);
   const offset = new Float32Array(count * 3);
   const mirror = new Float32Array(count * 3);
-  const blur = new Float32Array(count * size * size);
+  const blur = new Float32Array(count * 2);
+  const [before, after] = [new Float32Array(count * size), new Float32Array(count * size)];
   eachView(group, draws, (draw, i) => {
     hue[i] = writeColour(draw.colour, mix, pull, i * slots);
     finish.set(finishMatrix(draw.grey), i * 9);
@@ -44,7 +45,10 @@ export function viewFeeds(
       // What x and its mirror image add up to; without solarising so much that x is always the smaller.
       mirror[i * 3 + c] = (draw.solarize ? 1 : 2.01) / std[c] - (2 * mean[c]) / std[c];
     }
-    writeBlur({ data: blur, offset: i * size * size, rowStride: size, columnStride: 1 }, size, draw.blur);
+    const line = lineBlur(size, draw.blur);
+    blur.set([line.falloff, line.peak], i * 2);
+    before.set(line.before, i * size);
+    after.set(line.after, i * size);
   });
   return {
     ...cropFeeds(group, draws),
@@ -53,7 +57,9 @@ export function viewFeeds(
     [`${name}.hue`]: { shape: [count, 1, 1], data: hue },
     [`${name}.finish`]: { shape: [count, 3, 3], data: finish },
     [`${name}.offset`]: { shape: [count, 3, 1], data: offset },
-    [`${name}.blur`]: { shape: [count, size, size], data: blur },
+    [`${name}.blur`]: { shape: [count, 2, 1, 1], data: blur },
+    [`${name}.blurBefore`]: { shape: [count, size, 1], data: before },
+    [`${name}.blurAfter`]: { shape: [count, size, 1], data: after },
     ...(group.solarize.some((chance) => chance > 0)
       ? { [`${name}.mirror`]: { shape: [count, 3, 1, 1], data: mirror } }
       : {}),
@@ -67,21 +73,28 @@ export function cropFeeds(
 ): Readonly<Record<string, WeightTensor>> {
   const { name, size, sourceSize, views } = group;
   const count = views * draws.length;
-  const across = new Float32Array(count * sourceSize * size);
-  const down = new Float32Array(count * size * sourceSize);
+  const across = { cells: new Float32Array(count * sourceSize), centres: new Float32Array(count * size) };
+  const down = { cells: new Float32Array(count * sourceSize), centres: new Float32Array(count * size) };
   eachView(group, draws, ({ crop, flip }, i) => {
-    const offset = i * size * sourceSize;
-    // Transposed, as it is multiplied from the right.
-    const columns = { data: across, offset, rowStride: 1, columnStride: size };
     const left = crop.left * sourceSize;
-    writeResize(columns, sourceSize, size, left, left + crop.width * sourceSize, flip);
-    const rows = { data: down, offset, rowStride: sourceSize, columnStride: 1 };
+    writeResize(lineOf(across, i, group), left, left + crop.width * sourceSize, flip);
     const top = crop.top * sourceSize;
-    writeResize(rows, sourceSize, size, top, top + crop.height * sourceSize);
+    writeResize(lineOf(down, i, group), top, top + crop.height * sourceSize);
   });
   return {
-    [`${name}.across`]: { shape: [count, sourceSize, size], data: across },
-    [`${name}.down`]: { shape: [count, size, sourceSize], data: down },
+    // Laid out for a matrix that is multiplied from the right.
+    [`${name}.acrossCells`]: { shape: [count, sourceSize, 1], data: across.cells },
+    [`${name}.acrossCentres`]: { shape: [count, 1, size], data: across.centres },
+    [`${name}.downCells`]: { shape: [count, 1, sourceSize], data: down.cells },
+    [`${name}.downCentres`]: { shape: [count, size, 1], data: down.centres },
+  };
+}
+
+/** The part of one view. */
+function lineOf({ cells, centres }: LineResize, view: number, { size, sourceSize }: PlainGroup): LineResize {
+  return {
+    cells: cells.subarray(view * sourceSize, (view + 1) * sourceSize),
+    centres: centres.subarray(view * size, (view + 1) * size),
   };
 }
 

@@ -7,6 +7,7 @@ import { constant, formatType, input, known, scalar, type Value } from "../../gr
 import { CoreError } from "../../util/errors.ts";
 import { luma, normalisation, slotsAround, type PlainGroup } from "./feeds.ts";
 import type { ViewGroup } from "./groups.ts";
+import { blurMatrix, resizeMatrix } from "./matrices.ts";
 
 /**
  * Views of square pictures [pictures, 3, sourceSize, sourceSize], red, green and blue in 0..255, as the network takes
@@ -34,7 +35,13 @@ export function augmentedViews(pictures: Value, group: ViewGroup): Value {
   // Grey, normalisation and blur are linear, and the rows of a blur sum to 1: their order does not matter.
   x = add(matMul(input(`${name}.finish`, [count, 3, 3]), x), input(`${name}.offset`, [count, 3, 1]));
 
-  const blur = input(`${name}.blur`, [count, size, size]);
+  const [falloff, peak] = split(input(`${name}.blur`, [count, 2, 1, 1]), 1, 2) as [Value, Value];
+  const blur = blurMatrix(
+    reshape(falloff, [count, 1, 1]),
+    reshape(peak, [count, 1, 1]),
+    input(`${name}.blurBefore`, [count, size, 1]),
+    input(`${name}.blurAfter`, [count, size, 1]),
+  );
   const across = matMul(reshape(x, [count, 3 * size, size]), transposeLast(blur));
   const blurred = matMul(reshape(blur, [count, 1, size, size]), reshape(across, [count, 3, size, size]));
   if (group.solarize.every((chance) => chance === 0)) return blurred;
@@ -51,16 +58,19 @@ export function plainViews(pictures: Value, group: PlainGroup): Value {
 
 /** Crop, resize and flip as two products, horizontal first as in PIL: [views * pictures, 3, size, size] in 0..255. */
 function resizedViews(pictures: Value, { name, views, size, sourceSize }: PlainGroup): Value {
-  const [pictureCount, ...rest] = pictures.shape;
+  const [pictureCount, ...sides] = pictures.shape;
   const count = known(pictureCount, "The number of pictures");
-  if (rest.join() !== `3,${sourceSize},${sourceSize}`) {
+  if (sides.join() !== `3,${sourceSize},${sourceSize}`) {
     throw new CoreError(
       "graph-shape",
       `The views ${name} are taken from [pictures,3,${sourceSize},${sourceSize}], got ${formatType(pictures)}.`,
     );
   }
-  const across = reshape(input(`${name}.across`, [views * count, sourceSize, size]), [views, count, sourceSize, size]);
-  const down = reshape(input(`${name}.down`, [views * count, size, sourceSize]), [views, count, 1, size, sourceSize]);
+  const numbers = (feed: string, ...rest: number[]): Value => input(`${name}.${feed}`, [views * count, ...rest]);
+  const columns = resizeMatrix(numbers("acrossCells", sourceSize, 1), numbers("acrossCentres", 1, size), 1);
+  const rows = resizeMatrix(numbers("downCells", 1, sourceSize), numbers("downCentres", size, 1), 2);
+  const across = reshape(columns, [views, count, sourceSize, size]);
+  const down = reshape(rows, [views, count, 1, size, sourceSize]);
   // Broadcast over the views: no picture is copied. The three channels share a factor, so they are one tall matrix.
   const narrow = matMul(reshape(pictures, [1, count, 3 * sourceSize, sourceSize]), across);
   const small = matMul(down, reshape(narrow, [views, count, 3, sourceSize, size]));

@@ -1,16 +1,23 @@
 import { expect, test } from "vitest";
-import { writeBlur, writeResize } from "../../../core/nn/augmentation/matrices.ts";
+import { input } from "../../../core/graph/value.ts";
+import { blurMatrix, lineBlur, resizeMatrix, writeResize } from "../../../core/nn/augmentation/matrices.ts";
+import { evaluate } from "../../helpers/run-graph.ts";
 import { largestDifference } from "../../helpers/tensors.ts";
 
-/** The matrix as rows. */
-function resize(from: number, to: number, start: number, end: number, mirrored = false): number[][] {
-  const data = new Float32Array(from * to);
-  writeResize({ data, offset: 0, rowStride: from, columnStride: 1 }, from, to, start, end, mirrored);
-  return Array.from({ length: to }, (_, row) => [...data.subarray(row * from, (row + 1) * from)]);
+/** The matrix as rows, as the graph makes it. */
+async function resize(from: number, to: number, start: number, end: number, mirrored = false): Promise<number[][]> {
+  const line = { cells: new Float32Array(from), centres: new Float32Array(to) };
+  writeResize(line, start, end, mirrored);
+  const shapes = { cells: [1, 1, from], centres: [1, to, 1] };
+  const { matrix } = await evaluate(
+    { matrix: resizeMatrix(input("cells", shapes.cells), input("centres", shapes.centres), 2) },
+    { cells: { shape: shapes.cells, data: line.cells }, centres: { shape: shapes.centres, data: line.centres } },
+  );
+  return Array.from({ length: to }, (_, row) => matrix.slice(row * from, (row + 1) * from));
 }
 
-test("eight pixels shrink to three with PIL's weights", () => {
-  const [first = [], second = [], third = []] = resize(8, 3, 0, 8);
+test("eight pixels shrink to three with PIL's weights", async () => {
+  const [first = [], second = [], third = []] = await resize(8, 3, 0, 8);
   // Figures of PIL 9.4, printed to five digits.
   const wanted = [0.32377, 0.40009, 0.26135, 0.06227, -0.025, -0.02174, -0.00074, 0];
   expect(largestDifference(first, wanted)).toBeLessThan(6e-6);
@@ -19,9 +26,11 @@ test("eight pixels shrink to three with PIL's weights", () => {
   expect(largestDifference(third, first.toReversed())).toBeLessThan(1e-7);
 });
 
-test("a part of the same size is copied, and mirrored where wanted", () => {
-  expect(resize(6, 3, 2, 5)).toEqual([2, 3, 4].map((pixel) => unit(6, pixel)));
-  expect(resize(6, 3, 2, 5, true)).toEqual([4, 3, 2].map((pixel) => unit(6, pixel)));
+test("a part of the same size is copied, and mirrored where wanted", async () => {
+  // Zeros and ones but for the rounding of positions in float32.
+  const of = (pixels: number[]): number[] => pixels.flatMap((pixel) => unit(6, pixel));
+  expect(largestDifference((await resize(6, 3, 2, 5)).flat(), of([2, 3, 4]))).toBeLessThan(1e-6);
+  expect(largestDifference((await resize(6, 3, 2, 5, true)).flat(), of([4, 3, 2]))).toBeLessThan(1e-6);
 });
 
 function unit(length: number, one: number): number[] {
@@ -34,8 +43,8 @@ test.each([
   [40, 9, 20.2, 20.9],
   [40, 16, 39.5, 40],
   [40, 5, 0.1 * 3, 0.7 * 40],
-])("a row of %i cells to %i from %f to %f: weights sum to 1 and read the part alone", (from, to, start, end) => {
-  for (const row of resize(from, to, start, end)) {
+])("a row of %i cells to %i from %f to %f: weights sum to 1 and read the part alone", async (from, to, start, end) => {
+  for (const row of await resize(from, to, start, end)) {
     expect(Math.abs(row.reduce((sum, weight) => sum + weight, 0) - 1)).toBeLessThan(1e-5);
     row.forEach((weight, j) => {
       if (j + 1 <= start || j >= end) expect(weight).toBe(0);
@@ -45,9 +54,9 @@ test.each([
   }
 });
 
-test("a ramp stays a ramp away from the edges, where a part of pixels is cut too", () => {
+test("a ramp stays a ramp away from the edges, where a part of pixels is cut too", async () => {
   const [from, to, start, end] = [60, 20, 7.25, 52.75];
-  const rows = resize(from, to, start, end);
+  const rows = await resize(from, to, start, end);
   const scale = (end - start) / to;
   for (let i = 2; i < to - 2; i++) {
     const value = (rows[i] ?? []).reduce((sum, weight, j) => sum + weight * (j + 0.5), 0);
@@ -56,19 +65,30 @@ test("a ramp stays a ramp away from the edges, where a part of pixels is cut too
   }
 });
 
-test("a blur leaves a plane as it is, and its width is sigma", () => {
+test("a blur leaves a plane as it is, and its width is sigma", async () => {
   const size = 41;
-  for (const sigma of [0, 0.1, 0.7, 2, 5]) {
-    const data = new Float32Array(size * size);
-    writeBlur({ data, offset: 0, rowStride: size, columnStride: 1 }, size, sigma);
-    for (let row = 0; row < size; row++) {
-      const sum = data.subarray(row * size, (row + 1) * size).reduce((total, weight) => total + weight, 0);
-      expect(Math.abs(sum - 1)).toBeLessThan(1e-5);
-    }
-    const middle = data.subarray(20 * size, 21 * size);
-    const variance = middle.reduce((total, weight, i) => total + weight * (i - 20) ** 2, 0);
-    // A sampled Gaussian has the variance of a continuous one from 0.7 pixels on; cutting at four sigmas takes 0.1 %.
+  const sigmas = [0, 0.1, 0.7, 2, 5];
+  const lines = sigmas.map((sigma) => lineBlur(size, sigma));
+  const one = [sigmas.length, 1, 1];
+  const each = [sigmas.length, size, 1];
+  const { matrix } = await evaluate(
+    { matrix: blurMatrix(input("falloff", one), input("peak", one), input("before", each), input("after", each)) },
+    {
+      falloff: { shape: one, data: lines.map(({ falloff }) => falloff) },
+      peak: { shape: one, data: lines.map(({ peak }) => peak) },
+      before: { shape: each, data: lines.flatMap(({ before }) => [...before]) },
+      after: { shape: each, data: lines.flatMap(({ after }) => [...after]) },
+    },
+  );
+  sigmas.forEach((sigma, i) => {
+    const rows = Array.from({ length: size }, (_, row) => matrix.slice((i * size + row) * size).slice(0, size));
+    for (const row of rows) expect(Math.abs(row.reduce((sum, weight) => sum + weight, 0) - 1)).toBeLessThan(1e-5);
+    // What lies beyond an end is as the last pixel is: of the first row, half of the weights and half of the middle one.
+    const middle = lines[i]?.peak ?? NaN;
+    expect(Math.abs((rows[0]?.[0] ?? NaN) - (1 + middle) / 2)).toBeLessThan(1e-5);
+    const variance = (rows[20] ?? []).reduce((total, weight, j) => total + weight * (j - 20) ** 2, 0);
+    // A sampled Gaussian has the variance of a continuous one from 0.7 pixels on. Of the widest, 41 pixels lack the tails.
     if (sigma >= 0.7) expect(Math.abs(Math.sqrt(variance) / sigma - 1)).toBeLessThan(0.005);
     else expect(variance).toBeLessThan(1e-6);
-  }
+  });
 });
