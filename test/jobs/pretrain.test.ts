@@ -308,8 +308,9 @@ test("a run compares with what it was before only what is counted on the same pi
   const { db } = workplace.library;
   const { id: runId } = await stoppedRun(workplace);
   const { iteration: at = 0 } = runById(db, runId) ?? {};
-  const [corrected = 0] = runPictures(db).imageIds;
-  annotate(db, [{ imageId: corrected, label: ["two"] }]);
+  const { imageIds, paths } = runPictures(db);
+  const imageId = imageIds[paths.findIndex((path) => path.startsWith(join(photos, "one")))] ?? 0;
+  annotate(db, [{ imageId, label: ["two"] }]);
   await drawPicture(join(photos, "one", "new.jpg"), { seed: 77 });
   await ingestFolder(workplace, photos);
   const notes: string[] = [];
