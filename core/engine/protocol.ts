@@ -276,9 +276,15 @@ export interface EngineMethods {
     };
   };
   endTraining: { request: { training: string }; result: null };
-  /** Architecture and head of a full checkpoint. */
-  describeStart: { request: { file: string }; result: { architecture: Architecture; head: HeadSettings } };
-  /** Makes a model of the teacher's backbone in a run's checkpoint; `destination` is without its ending. */
+  /** Architecture and head of a full checkpoint, and what it was trained with where it says so. */
+  describeStart: {
+    request: { file: string };
+    result: { architecture: Architecture; head: HeadSettings; settings: TrainingSettings | null };
+  };
+  /**
+   * Makes a model of the teacher's backbone in a run's checkpoint, for pictures of the size of the run's global crops;
+   * `destination` is without its ending.
+   */
   makeTrainedModel: {
     request: {
       checkpoint: string;

@@ -164,7 +164,11 @@ async function findStart(
       start: { kind: "model", name: model.name, hash: model.hash },
       from: { kind: "model", file: join(library.folder, model.file) },
       // The library's own rows: checked again when the file is read.
-      shape: { kind: "model", architecture: model.architecture as unknown as Architecture },
+      shape: {
+        kind: "model",
+        architecture: model.architecture as unknown as Architecture,
+        imageSize: model.imageSize,
+      },
     };
   }
   const file = resolve(text);

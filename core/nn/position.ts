@@ -1,7 +1,7 @@
 import { constant, type Value } from "../graph/value.ts";
 import { matMul } from "../graph/ops/linear.ts";
 import { reshape } from "../graph/ops/movement.ts";
-import type { Architecture } from "./architecture.ts";
+import type { Architecture, Weights, WeightTensor } from "./architecture.ts";
 
 /** Cubic convolution kernel (Keys 1981) with parameter `a`. */
 export function cubic(x: number, a: number): number {
@@ -53,4 +53,47 @@ export function resizePositions(stored: Value, architecture: Architecture, rows:
   const down = constant(bicubicMatrix(grid, rows, positionOffset, positionAntialias), [rows, grid]);
   const wide = matMul(across, reshape(stored, [grid, grid, width]));
   return reshape(matMul(down, reshape(wide, [grid, columns * width])), [1, rows * columns, width]);
+}
+
+/**
+ * A network with its positions stored for a square of `grid` patches: those that `resizePositions` would compute for it at
+ * every run.
+ */
+export function withGrid(
+  architecture: Architecture,
+  weights: Weights,
+  grid: number,
+): { readonly architecture: Architecture; readonly weights: Weights } {
+  const { grid: from, width, positionOffset, positionAntialias } = architecture;
+  const stored = weights.get("pos_embed");
+  if (stored === undefined || grid === from) return { architecture, weights };
+  const matrix = bicubicMatrix(from, grid, positionOffset, positionAntialias);
+  const wide = mixed(matrix, stored.data.subarray(width), { outer: from, from, to: grid, inner: width });
+  const patches = mixed(matrix, wide, { outer: 1, from, to: grid, inner: grid * width });
+  const data = new Float32Array(width + patches.length);
+  data.set(stored.data.subarray(0, width));
+  data.set(patches, width);
+  const resized: WeightTensor = { shape: [1, 1 + grid * grid, width], data };
+  return { architecture: { ...architecture, grid }, weights: new Map([...weights, ["pos_embed", resized]]) };
+}
+
+/** `matrix` [to, from] times the middle axis of `values` [outer, from, inner]. */
+function mixed(
+  matrix: Float32Array,
+  values: Float32Array,
+  { outer, from, to, inner }: { outer: number; from: number; to: number; inner: number },
+): Float32Array {
+  const result = new Float32Array(outer * to * inner);
+  for (let block = 0; block < outer; block++) {
+    for (let row = 0; row < to; row++) {
+      for (let i = 0; i < inner; i++) {
+        let sum = 0;
+        for (let tap = 0; tap < from; tap++) {
+          sum += (matrix[row * from + tap] ?? 0) * (values[(block * from + tap) * inner + i] ?? 0);
+        }
+        result[(block * to + row) * inner + i] = sum;
+      }
+    }
+  }
+  return result;
 }

@@ -8,7 +8,7 @@ import { lastLayer, networkShapes } from "../nn/dino/parameters.ts";
 import { CoreError } from "../util/errors.ts";
 import { withFile, type OpenFile, type WrittenFile } from "./files.ts";
 import { recogniseLayout } from "./layout.ts";
-import { storedArchitecture, weightsMetadata } from "./metadata.ts";
+import { storedArchitecture, storedSettings, weightsMetadata } from "./metadata.ts";
 import { sameShape, shapeText } from "./numbers.ts";
 import { isKind, type PickleTensor, type PickleValue } from "./pickle-values.ts";
 import { openTorch } from "./pth.ts";
@@ -24,6 +24,8 @@ const centreName = "dino_loss.center";
 export interface FullCheckpoint {
   readonly architecture: Architecture;
   readonly head: HeadSettings;
+  /** What it was trained with; null for files that do not say, such as the official ones. */
+  readonly settings: TrainingSettings | null;
   /** `student.…`, `teacher.…` and `centre`. */
   readonly tensors: Weights;
 }
@@ -48,12 +50,8 @@ export function writeFullCheckpoint(
   settings: TrainingSettings,
   notes: Readonly<Record<string, string | number | boolean>>,
 ): Promise<WrittenFile> {
-  const metadata = weightsMetadata(settings.architecture, {
-    source: "pretraining",
-    format: "dinoscope",
-    sourceHash: null,
-    notes,
-  });
+  const provenance = { source: "pretraining", format: "dinoscope", sourceHash: null, notes };
+  const metadata = weightsMetadata(settings.architecture, provenance, settings);
   return writeSafetensors(path, officialNames(tensors), metadata);
 }
 
@@ -74,12 +72,13 @@ async function readNamed(file: OpenFile): Promise<FullCheckpoint> {
   const { metadata, tensors: entries } = await headerOf(file);
   if (isTrainingFile(metadata)) {
     const { settings, tensors } = await readTrainingFile(file.path, (name) => !/^(first|second)\./.test(name));
-    return { architecture: settings.architecture, head: settings.head, tensors };
+    return { architecture: settings.architecture, head: settings.head, settings, tensors };
   }
   const names = ownNames(entries.keys());
   const read = await readWeights(file, entries, names.values());
   const tensors = new Map([...names].map(([own, official]) => [own, tensorOf(read, official)] as const));
-  return checked(file.path, tensors, storedArchitecture(file.path, metadata));
+  const checkpoint = checked(file.path, tensors, storedArchitecture(file.path, metadata));
+  return { ...checkpoint, settings: storedSettings(file.path, metadata) };
 }
 
 async function readOfficial(file: OpenFile): Promise<FullCheckpoint> {
@@ -97,7 +96,7 @@ async function readOfficial(file: OpenFile): Promise<FullCheckpoint> {
     const tensor = flat.get(official);
     if (tensor !== undefined) wanted.set(own, tensor);
   }
-  return checked(file.path, await torch.readTensors(wanted));
+  return { ...checked(file.path, await torch.readTensors(wanted)), settings: null };
 }
 
 /** Our name for each official one; `module.` may stand before both networks' names, or before none. */
@@ -117,7 +116,11 @@ function tensorOf(tensors: ReadonlyMap<string, WeightTensor>, name: string): Wei
   return tensor;
 }
 
-function checked(path: string, tensors: Map<string, WeightTensor>, stored?: Architecture): FullCheckpoint {
+function checked(
+  path: string,
+  tensors: Map<string, WeightTensor>,
+  stored?: Architecture,
+): Omit<FullCheckpoint, "settings"> {
   const missing = (["student.backbone", "teacher.backbone", "student.head", "teacher.head", "centre"] as const).filter(
     (part) => ![...tensors.keys()].some((name) => name.startsWith(part)),
   );

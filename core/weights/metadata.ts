@@ -1,5 +1,7 @@
 import type { Architecture } from "../nn/architecture.ts";
+import type { TrainingSettings } from "../nn/dino/settings.ts";
 import { CoreError } from "../util/errors.ts";
+import { checkSettings } from "./training-settings.ts";
 import { checkArchitecture } from "./verify.ts";
 
 /** Where weights came from, as it is stored with a model. */
@@ -14,14 +16,23 @@ export interface WeightsProvenance {
 
 const architectureKey = "dinoscope.architecture";
 const provenanceKey = "dinoscope.provenance";
+const settingsKey = "dinoscope.settings";
 
-/** The metadata of a safetensors file that Dinoscope writes. `format` is what PyTorch's loaders look for. */
-export function weightsMetadata(architecture: Architecture, provenance?: WeightsProvenance): Map<string, string> {
+/**
+ * The metadata of a safetensors file that Dinoscope writes, with the settings of the pretraining for a full checkpoint.
+ * `format` is what PyTorch's loaders look for.
+ */
+export function weightsMetadata(
+  architecture: Architecture,
+  provenance?: WeightsProvenance,
+  settings?: TrainingSettings,
+): Map<string, string> {
   const metadata = new Map([
     ["format", "pt"],
     [architectureKey, JSON.stringify(architecture)],
   ]);
   if (provenance !== undefined) metadata.set(provenanceKey, JSON.stringify(provenance));
+  if (settings !== undefined) metadata.set(settingsKey, JSON.stringify(settings));
   return metadata;
 }
 
@@ -38,6 +49,15 @@ export function storedProvenance(path: string, metadata: ReadonlyMap<string, str
   const value = parsed(path, provenanceKey, text);
   if (!isProvenance(value)) throw invalid(path, provenanceKey);
   return value;
+}
+
+/**
+ * The settings that a full checkpoint was trained with, null where it does not say. Throws `metadata-invalid` and
+ * `training-settings-invalid`.
+ */
+export function storedSettings(path: string, metadata: ReadonlyMap<string, string>): TrainingSettings | null {
+  const text = metadata.get(settingsKey);
+  return text === undefined ? null : checkSettings(parsed(path, settingsKey, text));
 }
 
 const invalid = (path: string, key: string, cause?: unknown): CoreError =>

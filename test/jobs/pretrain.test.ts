@@ -367,6 +367,21 @@ describe("a start", () => {
     expect(moving.run.start).toEqual({ kind: "model", name: "base", hash: model.hash });
   });
 
+  test("from a model trains at the size that it embeds at, and a run embeds at the size that it was trained at", async () => {
+    const workplace = await filledWorkplace();
+    const { device, crops, headHidden, bottleneck, prototypes, batch } = tinyRun;
+    const choice = { device, crops, headHidden, bottleneck, prototypes, batch, iterations: 1, freezeBackbone: 1 };
+    await pretrain(workplace, { ...tinyRun, iterations: 1, name: "base" });
+    const same = await pretrain(workplace, { ...choice, start: "base" });
+    expect(same.run.settings["crops"]).toMatchObject({ globalSize: 32, localSize: 16, sourceSize: 48 });
+    expect(same.model.imageSize).toBe(32);
+    const larger = await pretrain(workplace, { ...choice, start: "base", globalSize: 48, name: "larger" });
+    expect(larger.model).toMatchObject({ imageSize: 48, architecture: { grid: 6 } });
+    expect(await embedImages(workplace, larger.model, { device: "cpu" })).toMatchObject({ embedded: 14 });
+    const again = await pretrain(workplace, { ...choice, start: "larger" });
+    expect([again.run.settings["crops"], again.model.imageSize]).toMatchObject([{ globalSize: 48 }, 48]);
+  });
+
   test("from a full checkpoint begins with its networks, head and centre, and is careful", async () => {
     const workplace = await filledWorkplace();
     const first = await pretrain(workplace, tinyRun);
@@ -377,16 +392,19 @@ describe("a start", () => {
     expect(tensors.has("teacher.head.last_layer.weight_v")).toBe(true);
     expect([...tensors.keys()].filter((name) => name.startsWith("first"))).toEqual([]);
 
-    const { device, globalSize, localSize, crops, sourceSize, batch } = tinyRun;
-    const choice = { device, globalSize, localSize, crops, sourceSize, batch };
-    const next = await pretrain(workplace, { ...choice, iterations: 1, start: file });
+    const { device, batch } = tinyRun;
+    const next = await pretrain(workplace, { device, batch, iterations: 1, start: file });
     const before = await tensorsOf(workplace, first.run.id);
     const after = await tensorsOf(workplace, next.run.id);
     const settings = next.run.settings as { learningRate: number; teacherMomentum: number; freezeLastLayer: number };
-    expect(settings).toMatchObject({ learningRate: 5e-5 / 8, teacherMomentum: 0.9995, freezeLastLayer: 0 });
+    expect(settings).toMatchObject({ learningRate: 5e-5 / 8, teacherMomentum: 0.99, freezeLastLayer: 0 });
+    expect(settings).toMatchObject({
+      crops: first.run.settings["crops"],
+      teacherTemperature: { start: 0.04, end: 0.04 },
+    });
     for (const name of ["teacher.head.mlp.0.weight", "student.backbone.pos_embed"]) {
       const [old, now] = [before.get(name) ?? [], after.get(name) ?? []];
-      expect(Math.max(...now.map((value, i) => Math.abs(value - (old[i] ?? 0)))), name).toBeLessThan(1e-5);
+      expect(Math.max(...now.map((value, i) => Math.abs(value - (old[i] ?? 0)))), name).toBeLessThan(1e-4);
     }
     // The centre moves by a tenth towards this batch's mean.
     const [old, now] = [before.get("centre") ?? [], after.get("centre") ?? []];

@@ -3,7 +3,7 @@ import { encodeOnnx } from "../../core/graph/onnx.ts";
 import type { Architecture, Weights, WeightTensor } from "../../core/nn/architecture.ts";
 import { embeddingGraph } from "../../core/nn/embedding-graph.ts";
 import { initialWeights } from "../../core/nn/initial-weights.ts";
-import { bicubicMatrix } from "../../core/nn/position.ts";
+import { bicubicMatrix, withGrid } from "../../core/nn/position.ts";
 import { patchGrid, type TransformerOutput } from "../../core/nn/vision-transformer.ts";
 import { createOrtRuntime } from "../../core/runtime/ort.ts";
 import { floatOutput, floats, type Runtime, type Tensors } from "../../core/runtime/runtime.ts";
@@ -272,4 +272,19 @@ test("an ONNX file holds each weight once, and those that its outputs need", () 
   expect(size).toBeGreaterThan(bytes);
   // Names and nodes: some hundred bytes for each of about 200 nodes.
   expect(size).toBeLessThan(bytes + 60_000);
+});
+
+test.each([
+  ["larger", 7, plain],
+  ["smaller", 3, plain],
+  ["smaller, with antialias", 3, registered],
+])("a network whose positions are stored for a %s grid gives the same there", async (_, grid, architecture) => {
+  const weights = roughWeights(architecture, 5);
+  const feeds = pictures(2, 4 * grid, 4 * grid);
+  const resized = withGrid(architecture, weights, grid);
+  expect(resized.architecture.grid).toBe(grid);
+  expect(resized.weights.get("pos_embed")?.shape).toEqual([1, 1 + grid ** 2, 24]);
+  const before = await run(onnxruntime, architecture, weights, ["tokens"], feeds);
+  const after = await run(onnxruntime, resized.architecture, resized.weights, ["tokens"], feeds);
+  expect(relativeError(after("tokens"), before("tokens"))).toBeLessThan(1e-5);
 });

@@ -114,12 +114,21 @@ describe("a full checkpoint", () => {
     const found = await readFullCheckpoint(path);
     expect(found.architecture).toEqual(settings.architecture);
     expect(found.head).toEqual(settings.head);
+    expect(found.settings).toEqual(settings);
     const kept = [...tensors].filter(([name]) => !/^(first|second)\./.test(name));
     expect(new Map([...found.tensors].sort())).toEqual(new Map(kept.sort()));
   });
 
+  test("with settings that ask for too much is refused", async () => {
+    const path = join(temporaryFolder(), "full.safetensors");
+    const huge = { ...settings, crops: { ...settings.crops, globalSize: 2 ** 20 } };
+    await writeFullCheckpoint(path, randomTensors(), huge, {});
+    expect(await refusalOfAsync(() => readFullCheckpoint(path))).toContain("training-settings-invalid");
+  });
+
   test("is read out of the checkpoint of a run", async () => {
-    const { head, tensors } = await readFullCheckpoint(await written());
+    const { head, tensors, ...found } = await readFullCheckpoint(await written());
+    expect(found.settings).toEqual(settings);
     expect(head).toEqual(settings.head);
     expect([...tensors.keys()].some((name) => name.startsWith("first"))).toBe(false);
   });
@@ -148,6 +157,7 @@ describe("a full checkpoint", () => {
     const found = await readFullCheckpoint(path);
     // Such a file does not say its heads, of which DINO's models have one for 64 features.
     expect(found.architecture).toEqual({ ...settings.architecture, heads: 1 });
+    expect(found.settings).toBeNull();
     expect(found.head).toEqual(settings.head);
     for (const name of [
       "student.backbone.cls_token",

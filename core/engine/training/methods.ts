@@ -1,6 +1,7 @@
 /** The engine's calls about pretraining; see protocol.ts. */
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
+import { withGrid } from "../../nn/position.ts";
 import { CoreError } from "../../util/errors.ts";
 import { readFullCheckpoint, writeFullCheckpoint } from "../../weights/full-checkpoint.ts";
 import { writeModelFile } from "../../weights/model-file.ts";
@@ -59,8 +60,8 @@ export function createTraining(
       return null;
     },
     describeStart: async ({ file }) => {
-      const { architecture, head } = await readFullCheckpoint(file);
-      return { architecture, head };
+      const { architecture, head, settings } = await readFullCheckpoint(file);
+      return { architecture, head, settings };
     },
     makeTrainedModel: async ({ checkpoint, destination, notes }) => {
       const { settings, iteration, tensors } = await readTrainingFile(checkpoint, (name) =>
@@ -72,13 +73,11 @@ export function createTraining(
       };
       const file = `${destination}.safetensors`;
       await mkdir(dirname(file), { recursive: true });
-      const { hash } = await writeModelFile(
-        file,
-        settings.architecture,
-        backboneOf("teacher", { tensors }),
-        provenance,
-      );
-      return { file, ...describeModel(settings.architecture, hash, provenance) };
+      // A start may have positions for another size: the model is used at the one that it was trained and measured at.
+      const grid = settings.crops.globalSize / settings.architecture.patch;
+      const { architecture, weights } = withGrid(settings.architecture, backboneOf("teacher", { tensors }), grid);
+      const { hash } = await writeModelFile(file, architecture, weights, provenance);
+      return { file, ...describeModel(architecture, hash, provenance) };
     },
     exportCheckpoint: async ({ checkpoint, destination, notes }) => {
       const { settings, iteration, tensors } = await readTrainingFile(

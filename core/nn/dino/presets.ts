@@ -6,8 +6,8 @@
 import { CoreError } from "../../util/errors.ts";
 import type { Architecture } from "../architecture.ts";
 import { iterationsPerEpoch } from "./epochs.ts";
-import { checkOptions, type PretrainOptions } from "./options.ts";
-import type { HeadSettings, TrainingSettings } from "./settings.ts";
+import { checkOptions, optionRanges, type PretrainOptions } from "./options.ts";
+import type { CropSettings, HeadSettings, TrainingSettings } from "./settings.ts";
 
 export type PresetName = "nano" | "tiny" | "small" | "full";
 
@@ -62,8 +62,15 @@ export type ArchSize = keyof typeof archSizes;
 /** What a run starts from, as far as it decides settings. */
 export type StartShape =
   | { readonly kind: "random" }
-  | { readonly kind: "model"; readonly architecture: Architecture }
-  | { readonly kind: "checkpoint"; readonly architecture: Architecture; readonly head: HeadSettings };
+  /** `imageSize`: side in pixels of the pictures that it embeds. */
+  | { readonly kind: "model"; readonly architecture: Architecture; readonly imageSize: number }
+  /** `settings`: what it was trained with, where its file says so. */
+  | {
+      readonly kind: "checkpoint";
+      readonly architecture: Architecture;
+      readonly head: HeadSettings;
+      readonly settings: TrainingSettings | null;
+    };
 
 /** What is there to train with. */
 export interface Surroundings {
@@ -114,9 +121,8 @@ export function resolveSettings(
   const epochs = options.epochs ?? usualEpochs;
   const iterations = options.iterations ?? epochs * perEpoch;
   const cap = (share: number, most: number): number => Math.max(1, Math.min(Math.round(share * iterations), most));
-  const globalSize = options.globalSize ?? toPatches(preset.globalSize, patch);
-  const localCount = options.crops ?? preset.localCount;
-  const localSize = options.localSize ?? toPatches(preset.localSize, patch);
+  const crops = cropsFor(options, preset, start, patch);
+  const { globalSize, localSize } = crops;
   for (const [what, size] of [
     ["global crops", globalSize],
     ["local crops", localSize],
@@ -126,20 +132,14 @@ export function resolveSettings(
     }
   }
   const low = options.lowResolutionFirst ?? 0;
-  const temperatures = temperaturesFor(options, images, careful);
+  const trained = start.kind === "checkpoint" ? start.settings : null;
+  const temperatures = temperaturesFor(options, images, start);
   // A fresh head on a trained backbone learns while the backbone waits; careful rates keep what the weights know.
   const rate = (options.learningRate ?? defaultRate(start, name)) * rateScale(batch);
   const settings: TrainingSettings = {
     architecture,
     head: headFor(options, preset, start, images),
-    crops: {
-      globalSize,
-      localSize,
-      localCount,
-      globalScale: [options.cropSplit ?? preset.split, 1],
-      localScale: [0.05, options.cropSplit ?? preset.split],
-      sourceSize: options.sourceSize ?? Math.ceil((1.5 * globalSize) / 16) * 16,
-    },
+    crops,
     colour: options.colour ?? "mild",
     batch,
     iterations,
@@ -148,7 +148,7 @@ export function resolveSettings(
     // 12,500, 37,500 and 1,250 iterations at most: lightly-train's caps, from the paper's runs on ImageNet.
     warmupIterations: options.warmup ?? cap(0.1, 12_500),
     weightDecay: options.weightDecay ?? (images <= 5000 ? [0.04, 0.04] : [0.04, 0.4]),
-    teacherMomentum: options.teacherMomentum ?? momentumFor(images, careful),
+    teacherMomentum: options.teacherMomentum ?? trained?.teacherMomentum ?? momentumFor(images, careful),
     studentTemperature: 0.1,
     teacherTemperature: careful
       ? { start: temperatures.end, end: temperatures.end, warmup: 0 }
@@ -201,6 +201,42 @@ function architectureFor(options: PretrainOptions, preset: Preset, start: StartS
   };
 }
 
+/**
+ * Crops as large as the start was trained with, or is used at, where nothing else is asked for: what a network knows at one
+ * size it does not know at another, and a run's model is measured and used at the size of its global crops.
+ */
+function cropsFor(options: PretrainOptions, preset: Preset, start: StartShape, patch: number): CropSettings {
+  const own = start.kind === "checkpoint" ? start.settings?.crops : undefined;
+  const usual = own ?? preset;
+  const globalSize = options.globalSize ?? usualSize(preset, start, patch);
+  const split = options.cropSplit ?? own?.globalScale[0] ?? preset.split;
+  const sourceSize = own?.globalSize === globalSize ? own.sourceSize : Math.ceil((1.5 * globalSize) / 16) * 16;
+  return {
+    globalSize,
+    localSize: options.localSize ?? toPatches((globalSize * usual.localSize) / usual.globalSize, patch),
+    localCount: options.crops ?? usual.localCount,
+    globalScale: [split, 1],
+    localScale: [0.05, split],
+    sourceSize: options.sourceSize ?? sourceSize,
+  };
+}
+
+function usualSize(preset: Preset, start: StartShape, patch: number): number {
+  switch (start.kind) {
+    case "random":
+      return toPatches(preset.globalSize, patch);
+    case "model":
+      return affordable(start.imageSize, patch);
+    case "checkpoint":
+      return affordable(start.settings?.crops.globalSize ?? start.architecture.grid * patch, patch);
+  }
+}
+
+/** A size in patches, and no larger than can be asked for. */
+function affordable(size: number, patch: number): number {
+  return Math.max(1, Math.floor(Math.min(size, optionRanges.globalSize.high) / patch)) * patch;
+}
+
 function headFor(options: PretrainOptions, preset: Preset, start: StartShape, images: number): HeadSettings {
   if (start.kind === "checkpoint") {
     if (options.prototypes !== undefined && options.prototypes !== start.head.prototypes) {
@@ -242,10 +278,11 @@ function prototypesFor(images: number): number {
   return table.find(([below]) => images < below)?.[1] ?? 65_536;
 }
 
-function temperaturesFor(options: PretrainOptions, images: number, careful: boolean): { start: number; end: number } {
-  const end = options.teacherTemperature ?? (careful || images >= 200_000 ? 0.07 : 0.04);
-  const start = images < 5000 ? 0.02 : images < 50_000 ? 0.03 : 0.04;
-  return { start: Math.min(start, end), end };
+function temperaturesFor(options: PretrainOptions, images: number, start: StartShape): { start: number; end: number } {
+  const own = start.kind === "checkpoint" ? (start.settings?.teacherTemperature.end ?? 0.07) : undefined;
+  const end = options.teacherTemperature ?? own ?? (images >= 200_000 ? 0.07 : 0.04);
+  const first = images < 5000 ? 0.02 : images < 50_000 ? 0.03 : 0.04;
+  return { start: Math.min(first, end), end };
 }
 
 /** Few iterations want a teacher that follows sooner; one that starts from good weights must hardly move. */

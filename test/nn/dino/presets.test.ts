@@ -69,18 +69,46 @@ describe("options", () => {
   });
 
   test("of size do not go with weights that have theirs", () => {
-    const start = { kind: "model", architecture: namedArchitecture("vit-small") };
+    const start = { kind: "model", architecture: namedArchitecture("vit-small"), imageSize: 224 };
     expect(refusalOf(() => resolve({ width: 64 }, { start }))).toContain("--width");
     const settings = resolve({}, { start });
     expect(settings.architecture).toEqual(namedArchitecture("vit-small"));
     expect(settings.freezeBackbone).toBeGreaterThan(0);
-    expect(settings.crops.globalSize % 16).toBe(0);
+    expect(settings.crops).toMatchObject({ globalSize: 224, localSize: 112, sourceSize: 336 });
+  });
+});
+
+describe("crops of a start", () => {
+  const starter = { ...namedArchitecture("vit-tiny"), patch: 8, grid: 12 };
+
+  test("are as large as a model is used at, with local ones in proportion, unless asked otherwise", () => {
+    const start = { kind: "model", architecture: starter, imageSize: 96 };
+    expect(resolve({}, { start }).crops).toMatchObject({ globalSize: 96, localSize: 48, sourceSize: 144 });
+    expect(resolve({ preset: "full" }, { start }).crops).toMatchObject({ globalSize: 96, localSize: 40 });
+    expect(resolve({ globalSize: 48 }, { start }).crops).toMatchObject({ globalSize: 48, localSize: 24 });
+    const larger = { kind: "model", architecture: { ...starter, patch: 14 }, imageSize: 518 };
+    expect(resolve({}, { start: larger }).crops.globalSize).toBe(504);
+  });
+
+  test("are those that a checkpoint was trained with, where it says so", () => {
+    const head = { hidden: 16, bottleneck: 8, prototypes: 16, fixedScale: true };
+    const crops = { globalSize: 80, localSize: 24, localCount: 3, globalScale: [0.3, 1], localScale: [0.05, 0.3] };
+    const own = { ...resolve({ teacherTemperature: 0.03 }), crops: { ...crops, sourceSize: 100 } };
+    const start = { kind: "checkpoint", architecture: starter, head, settings: own };
+    const settings = resolve({}, { start });
+    expect(settings.crops).toEqual(own.crops);
+    expect(settings.teacherTemperature).toEqual({ start: 0.03, end: 0.03, warmup: 0 });
+    expect(settings.teacherMomentum).toBe(own.teacherMomentum);
+    expect(resolve({ globalSize: 96 }, { start }).crops).toMatchObject({ localSize: 32, sourceSize: 144 });
+    const silent = resolve({}, { start: { ...start, settings: null } });
+    expect(silent.crops).toMatchObject({ globalSize: 96, localSize: 48 });
+    expect(silent).toMatchObject({ teacherMomentum: 0.9995, teacherTemperature: { end: 0.07 } });
   });
 });
 
 test("a full checkpoint moves a tenth as fast, under a slow teacher of the final temperature", () => {
   const head = { hidden: 2048, bottleneck: 256, prototypes: 65_536, fixedScale: false };
-  const start = { kind: "checkpoint", architecture: namedArchitecture("vit-small"), head };
+  const start = { kind: "checkpoint", architecture: namedArchitecture("vit-small"), head, settings: null };
   const settings = resolve({ batch: 64 }, { start });
   expect(settings).toMatchObject({ head, teacherMomentum: 0.9995, freezeLastLayer: 0 });
   expect(settings.learningRate).toBeCloseTo(5e-5 / 2, 12);
