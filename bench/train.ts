@@ -21,11 +21,9 @@ import { createTrainer } from "../core/engine/training/trainer.ts";
 import { createGraph } from "../core/graph/graph.ts";
 import { matMul } from "../core/graph/ops/linear.ts";
 import { input } from "../core/graph/value.ts";
-import { namedArchitecture, type ArchitectureName } from "../core/nn/architecture.ts";
-import type { TrainingSettings } from "../core/nn/dino/settings.ts";
-import { multiplyAdds } from "../core/nn/embedding-graph.ts";
 import { createOrtRuntime } from "../core/runtime/ort.ts";
 import { floats } from "../core/runtime/runtime.ts";
+import { caseSettings, trainingCases, trainingFlops } from "./training-cases.ts";
 
 const { values } = parseArgs({
   options: {
@@ -43,12 +41,6 @@ const rounds = Number(values.rounds);
 const warmups = 3;
 const allocator = { GLIBC_TUNABLES: glibcTunables };
 
-const cases: Record<string, { arch: ArchitectureName; globalSize: number; localSize: number }> = {
-  "vit-tiny-224": { arch: "vit-tiny", globalSize: 224, localSize: 96 },
-  "vit-small-224": { arch: "vit-small", globalSize: 224, localSize: 96 },
-  "vit-tiny-128": { arch: "vit-tiny", globalSize: 128, localSize: 64 },
-};
-
 /** What a side says of one step. */
 interface Step {
   readonly seconds: number;
@@ -61,9 +53,9 @@ else await work(values.worker);
 
 async function compare(): Promise<void> {
   console.log(`${threads} threads, load at the start ${loadavg()[0]?.toFixed(1)}`);
-  for (const [name, { arch, globalSize, localSize }] of Object.entries(cases)) {
+  for (const [name, { arch, globalSize, localSize }] of Object.entries(trainingCases)) {
     if (values.only !== undefined && values.only !== name) continue;
-    const settings = settingsOf(name);
+    const settings = caseSettings(name, batch);
     const { width, depth, heads, patch, grid } = settings.architecture;
     const options = { width, depth, heads, patch, grid, ...settings.head, globalSize, localSize, localCount: 6 };
     const ours = start(process.execPath, [import.meta.filename, "--worker", name, ...process.argv.slice(2)]);
@@ -97,49 +89,9 @@ async function compare(): Promise<void> {
   }
 }
 
-function settingsOf(name: string): TrainingSettings {
-  const found = cases[name];
-  if (found === undefined) throw new Error(`There is no case ${name}; there are ${Object.keys(cases).join(", ")}.`);
-  return {
-    architecture: namedArchitecture(found.arch, 16, found.globalSize),
-    head: { hidden: 2048, bottleneck: 256, prototypes: 4096, fixedScale: true },
-    crops: {
-      globalSize: found.globalSize,
-      localSize: found.localSize,
-      localCount: 6,
-      globalScale: [0.4, 1],
-      localScale: [0.05, 0.4],
-      sourceSize: 256,
-    },
-    colour: "official",
-    batch,
-    iterations: 1000,
-    learningRate: 1e-4,
-    minimumLearningRate: 1e-6,
-    warmupIterations: 0,
-    weightDecay: [0.04, 0.4],
-    teacherMomentum: 0.996,
-    studentTemperature: 0.1,
-    teacherTemperature: { start: 0.04, end: 0.04, warmup: 0 },
-    centreMomentum: 0.9,
-    clip: 3,
-    freezeLastLayer: 0,
-    dropPath: 0,
-    seed: 1,
-  };
-}
-
-/** Two a multiply-add: the teacher's forward on global views, and three times the student's on all (dino.md's count). */
-function trainingFlops({ architecture, head, crops }: TrainingSettings): number {
-  const headAdds =
-    architecture.width * head.hidden + head.hidden ** 2 + head.bottleneck * (head.hidden + head.prototypes);
-  const view = (size: number): number => multiplyAdds(architecture, size, size) + headAdds;
-  return 2 * batch * (2 * view(crops.globalSize) * 4 + crops.localCount * view(crops.localSize) * 3);
-}
-
 /** Our side: a step for each line on standard input. */
 async function work(name: string): Promise<void> {
-  const settings = settingsOf(name);
+  const settings = caseSettings(name, batch);
   const { globalSize, localSize, localCount } = settings.crops;
   const views = (count: number, size: number) => ({
     shape: [count * batch, 3, size, size],

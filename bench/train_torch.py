@@ -15,6 +15,11 @@ from torch.nn import functional
 
 options = json.loads(sys.argv[1])
 torch.set_num_threads(options["threads"])
+device = torch.device(options.get("device", "cpu"))
+if device.type == "cuda":
+    # Float32 as it is: Dinoscope rounds nothing either.
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
 torch.manual_seed(0)
 
 
@@ -76,7 +81,7 @@ class Network(nn.Module):
 
 
 shape = [options[name] for name in ("width", "depth", "heads", "patch", "grid", "hidden", "bottleneck", "prototypes")]
-student, teacher = Network(*shape), Network(*shape)
+student, teacher = Network(*shape).to(device), Network(*shape).to(device)
 teacher.load_state_dict(student.state_dict())
 for parameter in teacher.parameters():
     parameter.requires_grad = False
@@ -84,11 +89,11 @@ trained = [(name, p) for name, p in student.named_parameters() if p.requires_gra
 plain = [p for name, p in trained if p.dim() == 1 or name.endswith(".bias")]
 decayed = [p for name, p in trained if not (p.dim() == 1 or name.endswith(".bias"))]
 optimizer = torch.optim.AdamW([{"params": decayed}, {"params": plain, "weight_decay": 0.0}], lr=1e-4, weight_decay=0.04)
-centre = torch.zeros(1, options["prototypes"])
+centre = torch.zeros(1, options["prototypes"], device=device)
 
 batch, local_count = options["batch"], options["localCount"]
-large = torch.rand(2 * batch, 3, options["globalSize"], options["globalSize"]) * 2 - 1
-small = torch.rand(local_count * batch, 3, options["localSize"], options["localSize"]) * 2 - 1
+large = torch.rand(2 * batch, 3, options["globalSize"], options["globalSize"], device=device) * 2 - 1
+small = torch.rand(local_count * batch, 3, options["localSize"], options["localSize"], device=device) * 2 - 1
 
 
 def step():
