@@ -101,6 +101,20 @@ describe("micro-batches", () => {
     }
   });
 
+  test("can be halted between two, and the step leaves no trace", async () => {
+    const trainer = await createTrainer({ settings, runtime, augmented: false, microBatch: 2 });
+    const stopping = new AbortController();
+    // Heard after the first micro-batch: what is asked meanwhile waits for the thread.
+    setImmediate(() => stopping.abort());
+    await expect(trainer.step(batchOf(0), 0, stopping.signal)).rejects.toThrow(/aborted/);
+    expect((await trainer.state()).iteration).toBe(0);
+    await trainer.step(batchOf(0), 0);
+    const { tensors } = await trainer.state();
+    await trainer.release();
+    const straight = await train([0], { microBatch: 2 });
+    for (const [name, { data }] of straight.state.tensors) expect(tensors.get(name)?.data, name).toEqual(data);
+  });
+
   test("must divide the batch", async () => {
     await expectRefusal(createTrainer({ settings, runtime, augmented: false, microBatch: 4 }), "option-invalid");
   });

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { TrainingSettings } from "../../nn/dino/settings.ts";
 import { accumulatorShapes, backwardGraph, updateGraph, type ViewSource } from "../../nn/dino/step.ts";
 import type { Graph } from "../../graph/graph.ts";
@@ -19,7 +20,12 @@ export type GivenTensors = ReadonlyMap<string, TensorData<"float32">>;
 
 /** Forward and backward through a batch, one micro-batch after the other. */
 interface BackwardProgram {
-  run(tensors: HeldTensors, parts: readonly Tensors[], hyper: Float32Array): Promise<Float32Array>;
+  run(
+    tensors: HeldTensors,
+    parts: readonly Tensors[],
+    hyper: Float32Array,
+    signal: AbortSignal | undefined,
+  ): Promise<Float32Array>;
   /** Gradients and what else was added up over the last batch. */
   sums(): HeldTensors;
   release(): Promise<void>;
@@ -29,8 +35,11 @@ interface BackwardProgram {
 export interface StepPrograms {
   /** Takes over the tensors that the first step starts from. */
   readonly adopt: (tensors: GivenTensors) => HeldTensors;
-  /** Forward and backward through a batch, one micro-batch after the other: what it measured. No tensor changes. */
-  backward(tensors: HeldTensors, parts: readonly Tensors[], hyper: Float32Array): Promise<Float32Array>;
+  /**
+   * Forward and backward through a batch, one micro-batch after the other: what it measured. No tensor changes. Throws the
+   * signal's reason where it is aborted between two micro-batches.
+   */
+  readonly backward: BackwardProgram["run"];
   /** From now on `backward` takes micro-batches of another size. */
   resize(pictures: number, views: ViewSource): Promise<void>;
   /** The optimiser's step on the gradients of the last `backward`: the new tensors, and the norm of the new centre. */
@@ -56,7 +65,7 @@ export async function loadStepPrograms(
   const update = await loadReplacing(runtime, updateGraph(settings));
   return {
     adopt: update.adopt,
-    backward: (tensors, parts, hyper) => backward.run(tensors, parts, hyper),
+    backward: (...batch) => backward.run(...batch),
     resize: async (smaller, source) => {
       await backward.release();
       backward = await loadBackward(settings, runtime, smaller, source);
@@ -88,9 +97,12 @@ async function loadBackward(
   let sums = zeros();
   return {
     sums: () => sums,
-    run: async (tensors, parts, hyper) => {
+    run: async (tensors, parts, hyper, signal) => {
       let measures = new Float32Array();
       for (const [i, feeds] of parts.entries()) {
+        // A run blocks this thread: between two of them the process hears what is asked of it.
+        if (i > 0) await setImmediate();
+        signal?.throwIfAborted();
         // The first one is not added to anything: what is there belongs to the batch before.
         const carry = { carry: floats(Float32Array.of(i === 0 ? 0 : 1), [1]) };
         const result = await program.run(tensors, sums, { ...feeds, ...hyperFeed(hyper), ...carry });

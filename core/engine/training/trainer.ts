@@ -32,10 +32,10 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   let tensors = programs.adopt(start);
   let taken = state?.iteration ?? 0;
   let centreNorm = Math.hypot(...(start.get(stateNames.centre)?.data ?? []));
-  const backward = async (batch: TrainingBatch, hyper: Float32Array): Promise<Float32Array> => {
+  const backward = async (batch: TrainingBatch, hyper: Float32Array, signal?: AbortSignal): Promise<Float32Array> => {
     for (;;) {
       try {
-        return await programs.backward(tensors, microBatches(settings, batch, microBatch, augmented), hyper);
+        return await programs.backward(tensors, microBatches(settings, batch, microBatch, augmented), hyper, signal);
       } catch (error) {
         const smaller = smallerMicroBatch(settings.batch, microBatch);
         if (!(error instanceof CoreError) || error.code !== "device-memory" || smaller === null) throw error;
@@ -48,9 +48,9 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
     get microBatch() {
       return microBatch;
     },
-    step: async (batch, iteration) => {
+    step: async (batch, iteration, signal) => {
       const hyper = hyperValues(settings, iteration);
-      const measured = measuredMetrics(settings, await backward(batch, hyper));
+      const measured = measuredMetrics(settings, await backward(batch, hyper, signal));
       // A step that is not finite is left out: the tensors before it stay as they are.
       if (measured.finite) {
         ({ tensors, centreNorm } = await programs.update(tensors, hyper));

@@ -64,8 +64,11 @@ export interface TrainerOptions {
 export interface Trainer {
   /** Pictures at a time: fewer than were asked for once the device had no room for them. */
   readonly microBatch: number;
-  /** Takes the optimiser step number `iteration`, counted from 0. Throws `training-input` for a batch that does not fit. */
-  step(batch: TrainingBatch, iteration: number): Promise<StepMetrics>;
+  /**
+   * Takes the optimiser step number `iteration`, counted from 0. Throws `training-input` for a batch that does not fit, and
+   * the signal's reason where it is aborted between two micro-batches: then the step leaves no trace.
+   */
+  step(batch: TrainingBatch, iteration: number, signal?: AbortSignal): Promise<StepMetrics>;
   /** Copies of everything. */
   state(): Promise<TrainerState>;
   /** Frees what it holds on the device. */
