@@ -12,8 +12,9 @@ export default defineConfig({
           environment: "node",
           include: ["test/**/*.test.ts"],
           exclude: ["test/renderer/**"],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          // Ten times what the slowest take: a busy machine is no fault of theirs.
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
         },
       },
       {
