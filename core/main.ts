@@ -5,7 +5,7 @@
 import { createInterface } from "node:readline";
 import * as v from "valibot";
 import { openService } from "./app.ts";
-import { allowMessage, startMessage, type FirstLine } from "./rpc/start.ts";
+import { allowMessage, startMessage, type CoreLine } from "./rpc/start.ts";
 import { startServer, type Server, type ServeOptions } from "./server/http.ts";
 import { CoreError, errorRecord } from "./util/errors.ts";
 
@@ -13,13 +13,16 @@ import { CoreError, errorRecord } from "./util/errors.ts";
 const allowed: string[] = [];
 let stop: (() => Promise<void>) | undefined;
 
-function say(line: FirstLine): void {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
+/** Says something; it has left this process when the promise is kept. */
+function say(line: CoreLine): Promise<void> {
+  return new Promise((resolve) => process.stdout.write(`${JSON.stringify(line)}\n`, () => resolve()));
 }
 
 async function start(line: string): Promise<void> {
   const { token, library, port, allow } = v.parse(startMessage, JSON.parse(line));
   allowed.push(...allow);
+  // Opening keeps this thread busy: nothing is written meanwhile.
+  await say({ type: "opening" });
   const service = openService({ folder: library, holder: "Dinoscope", allowed: () => allowed });
   const serve = (options: ServeOptions): Promise<Server> => startServer(service, { token, ...options });
   // Where an earlier core listened its page still asks; but somebody else may have taken the port since.
@@ -31,11 +34,16 @@ async function start(line: string): Promise<void> {
     await server.close();
     await service.close();
   };
-  say({ type: "ready", port: server.port, cookie: server.cookieName });
+  await say({ type: "ready", port: server.port, cookie: server.cookieName });
 }
 
-/** Milliseconds in which it must have ended: whoever started it may be gone, and then nobody else would end it. */
-const endMs = 10_000;
+/**
+ * Milliseconds in which it must have ended: whoever started it may be gone, and then nobody else would end it. A training
+ * on a slow machine comes to its next checkpoint in this time.
+ */
+const endMs = 300_000;
+/** How often it says meanwhile that it is alive. */
+const signMs = 2000;
 
 let started: Promise<void> | undefined;
 createInterface({ input: process.stdin })
@@ -46,18 +54,21 @@ createInterface({ input: process.stdin })
     }
     started = start(line).catch((error: unknown) => {
       const { code, message, hint } = errorRecord(error);
-      say({ type: "error", code, message, ...(hint === undefined ? {} : { hint }) });
+      void say({ type: "error", code, message, ...(hint === undefined ? {} : { hint }) });
       process.exitCode = 1;
       process.stdin.destroy();
     });
   })
   .on("close", () => {
     setTimeout(() => process.exit(1), endMs);
+    setInterval(() => void say({ type: "ending" }), signMs);
     void (async () => {
       await started;
       await stop?.();
       process.exit();
     })();
   });
+// Whoever started it may be gone and hear nothing.
+process.stdout.on("error", () => {});
 // Ctrl-C at a terminal reaches every process there; main decides when this one ends.
 process.on("SIGINT", () => {});

@@ -6,7 +6,7 @@ import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { createInterface } from "node:readline";
 import * as v from "valibot";
-import { firstLine, type AllowMessage, type FirstLine, type StartMessage } from "../core/rpc/start.ts";
+import { coreLine, type AllowMessage, type CoreLine, type StartMessage } from "../core/rpc/start.ts";
 
 export interface CoreReady {
   readonly origin: string;
@@ -34,9 +34,11 @@ export interface CoreOptions {
   readonly onGivenUp: (failure: CoreFailure) => void;
   /** What it says on stderr, as it comes. */
   readonly onLog: (text: string) => void;
-  /** Milliseconds until it must be ready. */
+  /** Milliseconds until it must be ready, or say that it opens the library. */
   readonly readyMs?: number;
-  /** Milliseconds that it is given to end by itself. */
+  /** Milliseconds that opening may take: a large library is brought up to date in one go, in which nothing is said. */
+  readonly openMs?: number;
+  /** Milliseconds without a sign of life after which one that was told to end is ended by force. */
   readonly endMs?: number;
   /** Milliseconds to wait before each start in a row; after the last it is given up. */
   readonly delaysMs?: readonly number[];
@@ -54,8 +56,10 @@ export interface CoreProcess {
 
 // One death is mended at once; a core that dies again and again is given time between.
 const defaultDelays = [100, 500, 1000, 2000, 4000];
-/** Deaths within so many milliseconds count together. */
+/** Deaths of a core that had been ready count together within so many milliseconds. */
 const window = 60_000;
+/** Starts in a row that may run out of time: the second finds files that the first has read. */
+const lateStarts = 2;
 /** Characters of its log that are kept to be shown. */
 const logTailLength = 4000;
 
@@ -75,21 +79,26 @@ export function coreEnvironment(from: Readonly<Record<string, string | undefined
 
 /** Prepares the core; `start` starts it. */
 export function createCoreProcess(options: CoreOptions): CoreProcess {
-  const { readyMs = 20_000, endMs = 5000, delaysMs = defaultDelays } = options;
-  // One secret and one port for the life of main, so that a page finds the core again after it was started anew.
-  const token = randomBytes(32).toString("hex");
+  const { readyMs = 20_000, openMs = 600_000, endMs = 90_000, delaysMs = defaultDelays } = options;
   const allowed: string[] = [];
+  // One port for the life of main, so that a page finds the core again after it was started anew.
   let port: number | undefined;
   let library = "";
-  let child: ChildProcessWithoutNullStreams | undefined;
+  let child: Patient | undefined;
   let retry: NodeJS.Timeout | undefined;
   let deaths: number[] = [];
+  /** Starts that ran out of time since the core was last ready. */
+  let late = 0;
   let logTail = "";
   /** Goes up with every wanted end: what an older process still says is of no interest. */
   let generation = 0;
+  /** Goes up with every `start` and `stop`: one that waits for its turn is dropped when it is not the last wish. */
+  let wish = 0;
+  let turn = Promise.resolve();
 
   const giveUp = (reason: string): void => {
     generation++;
+    clearTimeout(retry);
     options.onGivenUp({ reason, logTail: logTail.trim() });
   };
 
@@ -102,13 +111,16 @@ export function createCoreProcess(options: CoreOptions): CoreProcess {
       return;
     }
     if (mine !== generation) return;
+    // A secret of its own: whoever takes the port of a core that died may be told the old one, and can do nothing with it.
+    const token = randomBytes(32).toString("hex");
     const started = spawn(options.node, [options.entry], {
       cwd: options.root,
       env: coreEnvironment(options.environment),
       stdio: ["pipe", "pipe", "pipe"],
       windowsHide: true,
     });
-    child = started;
+    const running = patient(started);
+    child = running;
     logTail = "";
     // A core that died has no use for what was written to it; its exit tells.
     started.stdin.on("error", () => {});
@@ -117,30 +129,41 @@ export function createCoreProcess(options: CoreOptions): CoreProcess {
       logTail = (logTail + text).slice(-logTailLength);
       options.onLog(text);
     });
-    const overdue = setTimeout(() => started.kill("SIGKILL"), readyMs);
-    let first = true;
+    running.waitFor(readyMs);
+    let answered = false;
     createInterface({ input: started.stdout }).on("line", (line) => {
-      if (!first || mine !== generation) return;
-      first = false;
-      clearTimeout(overdue);
-      const said = parseFirstLine(line);
-      if (said === null) {
-        started.kill("SIGKILL");
-      } else if (said.type === "error") {
+      const said = parseLine(line);
+      if (said?.type === "opening" && !answered) return running.waitFor(openMs);
+      if (said?.type === "ending") return running.waitFor(endMs);
+      if (answered || mine !== generation) return;
+      answered = true;
+      running.waitFor(null);
+      if (said?.type === "ready") {
+        ({ port } = said);
+        late = 0;
+        options.onReady({ origin: `http://127.0.0.1:${said.port}`, cookie: said.cookie, token });
+      } else if (said?.type === "error") {
         giveUp(said.hint === undefined ? said.message : `${said.message}\n${said.hint}`);
       } else {
-        port = said.port;
-        options.onReady({ origin: `http://127.0.0.1:${said.port}`, cookie: said.cookie, token });
+        started.kill("SIGKILL");
       }
     });
+    let isGone = false;
     const gone = (how: string): void => {
-      clearTimeout(overdue);
-      if (child === started) child = undefined;
+      // One that could not be started says so twice, by 'error' and by 'close'.
+      if (isGone) return;
+      isGone = true;
+      const { ranOut } = running;
+      running.waitFor(null);
+      if (child === running) child = undefined;
       if (mine !== generation) return;
+      if (ranOut && ++late >= lateStarts) return giveUp(`Dinoscope's core did not become ready in ${late} starts.`);
       const now = Date.now();
-      deaths = [...deaths.filter((time) => now - time < window), now];
+      // Of one that never was ready all count, however long each took.
+      deaths = [...deaths.filter((time) => !answered || now - time < window), now];
       const delay = delaysMs[deaths.length - 1];
-      if (delay === undefined) return giveUp(`Dinoscope's core ended ${deaths.length} times in a minute (${how}).`);
+      const when = answered ? "in a minute" : "before it was ready";
+      if (delay === undefined) return giveUp(`Dinoscope's core ended ${deaths.length} times ${when} (${how}).`);
       options.onLost();
       retry = setTimeout(() => void launch(), delay);
     };
@@ -154,33 +177,72 @@ export function createCoreProcess(options: CoreOptions): CoreProcess {
     clearTimeout(retry);
     const running = child;
     child = undefined;
-    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
+    if (running === undefined) return;
+    const { process: ending } = running;
+    if (ending.exitCode !== null || ending.signalCode !== null) return;
     await new Promise<void>((resolve) => {
-      const impatience = setTimeout(() => running.kill("SIGKILL"), endMs);
-      running.once("close", () => {
-        clearTimeout(impatience);
-        resolve();
-      });
-      running.stdin.end();
+      ending.once("close", () => resolve());
+      running.waitFor(endMs);
+      ending.stdin.end();
     });
+  };
+
+  /** One after the other: two starts at once would run two cores. */
+  const inTurn = (act: (isWanted: () => boolean) => Promise<void>): Promise<void> => {
+    const mine = ++wish;
+    const acted = turn.then(() => act(() => mine === wish));
+    turn = acted.catch(() => {});
+    return acted;
   };
 
   return {
     get pid() {
-      return child?.pid;
+      return child?.process.pid;
     },
-    start: async (folder) => {
-      await end();
-      library = folder;
-      deaths = [];
-      await launch();
-    },
+    start: (folder) =>
+      inTurn(async (isWanted) => {
+        await end();
+        if (!isWanted()) return;
+        library = folder;
+        deaths = [];
+        late = 0;
+        await launch();
+      }),
     allow: (path) => {
       if (allowed.includes(path)) return;
       allowed.push(path);
-      if (child !== undefined) tell(child, { allow: [path] });
+      if (child !== undefined) tell(child.process, { allow: [path] });
     },
-    stop: end,
+    stop: () => inTurn(end),
+  };
+}
+
+/** A process that is ended by force when it is not done in time. */
+interface Patient {
+  readonly process: ChildProcessWithoutNullStreams;
+  /** Whether it was. */
+  readonly ranOut: boolean;
+  /** From now on so many milliseconds, or for ever. */
+  waitFor(milliseconds: number | null): void;
+}
+
+function patient(process: ChildProcessWithoutNullStreams): Patient {
+  let timer: NodeJS.Timeout | undefined;
+  let ranOut = false;
+  const stop = (): void => {
+    ranOut = true;
+    process.kill("SIGKILL");
+  };
+  process.once("close", () => clearTimeout(timer));
+  return {
+    process,
+    get ranOut() {
+      return ranOut;
+    },
+    waitFor: (milliseconds) => {
+      clearTimeout(timer);
+      timer = milliseconds === null ? undefined : setTimeout(stop, milliseconds);
+    },
   };
 }
 
@@ -188,9 +250,9 @@ function tell(child: ChildProcessWithoutNullStreams, message: StartMessage | All
   child.stdin.write(`${JSON.stringify(message)}\n`);
 }
 
-function parseFirstLine(line: string): FirstLine | null {
+function parseLine(line: string): CoreLine | null {
   try {
-    return v.parse(firstLine, JSON.parse(line));
+    return v.parse(coreLine, JSON.parse(line));
   } catch {
     return null;
   }

@@ -58,7 +58,10 @@ async function run(electron: Parts, files: PlainFiles): Promise<void> {
   const log = openLog(join(app.getPath("logs"), "dinoscope.log"));
 
   let window: Electron.BrowserWindow | null = null;
+  /** The core that runs; null while there is none. */
   let ready: CoreReady | null = null;
+  /** Where the page that is shown came from. */
+  let shownOrigin: string | null = null;
   let socket: CoreSocket | undefined;
   let library = settings.value.recent[0] ?? join(app.getPath("documents"), "Dinoscope");
   /** Whether somebody is being asked about leaving, and whether that is settled. */
@@ -66,11 +69,11 @@ async function run(electron: Parts, files: PlainFiles): Promise<void> {
   let settled = false;
 
   const currentWindow = (): Electron.BrowserWindow | null => window;
-  const ownOrigin = (): string | null => ready?.origin ?? null;
   const dialogs = createDialogs(electron, currentWindow);
   const jobs = watchJobs(electron, currentWindow);
 
-  lockDown(electron, ownOrigin);
+  // While there is no core, pages may ask nobody: its port may be somebody else's by then.
+  lockDown(electron, () => ready?.origin ?? null);
   app.setAboutPanelOptions({
     applicationName: "Dinoscope",
     applicationVersion: app.getVersion(),
@@ -91,13 +94,25 @@ async function run(electron: Parts, files: PlainFiles): Promise<void> {
         );
     },
     onReady: (next) => void welcome(next),
-    onLost: () => jobs.forget(),
+    onLost: () => void partFromCore(),
     onGivenUp: (failure) => void mourn(failure),
     onLog: (text) => log.add(text),
   });
 
+  /** Forgets a core that is gone: nothing that knew its secret asks for it any more. */
+  const partFromCore = async (): Promise<void> => {
+    const gone = ready;
+    ready = null;
+    socket?.close();
+    socket = undefined;
+    jobs.forget();
+    if (gone === null) return;
+    await session.defaultSession.cookies
+      .remove(gone.origin, gone.cookie)
+      .catch((error: unknown) => log.add(`Its cookie stays: ${String(error)}\n`));
+  };
+
   const welcome = async (next: CoreReady): Promise<void> => {
-    const loaded = ready?.origin === next.origin;
     ready = next;
     await session.defaultSession.cookies.set({
       url: next.origin,
@@ -106,7 +121,7 @@ async function run(electron: Parts, files: PlainFiles): Promise<void> {
       httpOnly: true,
       sameSite: "strict",
     });
-    socket?.close();
+    if (ready !== next) return;
     const opened = openCoreSocket(
       next,
       (message) => {
@@ -121,11 +136,12 @@ async function run(electron: Parts, files: PlainFiles): Promise<void> {
     );
     socket = opened;
     // The page of a core that came back on the same port finds it by itself, and keeps what it shows.
-    if (!loaded) await load();
+    if (shownOrigin !== next.origin) await load();
   };
 
   const load = async (): Promise<void> => {
     if (window === null || ready === null) return;
+    shownOrigin = ready.origin;
     try {
       await window.loadURL(`${ready.origin}/`);
     } catch (error) {
@@ -134,7 +150,7 @@ async function run(electron: Parts, files: PlainFiles): Promise<void> {
   };
 
   const mourn = async (failure: CoreFailure): Promise<void> => {
-    jobs.forget();
+    await partFromCore();
     log.add(`${failure.reason}\n`);
     const answer = await dialogs.coreFailed(failure);
     if (answer === "again") return open(library);
@@ -144,9 +160,8 @@ async function run(electron: Parts, files: PlainFiles): Promise<void> {
 
   const open = async (folder: string): Promise<void> => {
     library = folder;
-    ready = null;
-    socket?.close();
-    jobs.forget();
+    shownOrigin = null;
+    await partFromCore();
     settings.update({ recent: withRecent(settings.value.recent, folder) });
     showMenu();
     await core.start(folder);
@@ -182,7 +197,7 @@ async function run(electron: Parts, files: PlainFiles): Promise<void> {
       leaving = false;
       return;
     }
-    socket?.close();
+    await partFromCore();
     await core.stop();
     settled = true;
     app.quit();
@@ -234,7 +249,7 @@ async function run(electron: Parts, files: PlainFiles): Promise<void> {
     return folder;
   };
 
-  answerPage(electron, ownOrigin, {
+  answerPage(electron, () => shownOrigin, {
     "choose-folder": (purpose) => chosen(dialogs.chooseFolder(purpose)),
     "choose-file": (purpose) => chosen(dialogs.chooseFile(purpose)),
     dropped: (path) => chosen(Promise.resolve(path)),

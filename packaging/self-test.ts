@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import sharp from "sharp";
 import * as v from "valibot";
 import { thumbnailPath } from "../core/rpc/paths.ts";
-import { firstLine, type StartMessage } from "../core/rpc/start.ts";
+import { coreLine, type CoreLine, type StartMessage } from "../core/rpc/start.ts";
 import { openCoreSocket, type CoreSocket } from "../electron/core-socket.ts";
 
 const run = promisify(execFile);
@@ -70,8 +70,8 @@ export async function serve(unpacked: string, work: string): Promise<number> {
   core.stdin.write(`${JSON.stringify(message)}\n`);
   let ms: number;
   try {
-    const said = v.parse(firstLine, JSON.parse(await lineOf(core.stdout)));
-    if (said.type === "error") throw new Error(`The packed core does not start: ${said.message}`);
+    const said = await startedWith(core.stdout);
+    if (said.type !== "ready") throw new Error(`The packed core does not start: ${JSON.stringify(said)}`);
     const origin = `http://127.0.0.1:${said.port}`;
     const ask = async (path: string): Promise<string> => {
       const answer = await fetch(`${origin}${path}`, { headers: { authorization: `Bearer ${message.token}` } });
@@ -96,8 +96,12 @@ export async function serve(unpacked: string, work: string): Promise<number> {
   return ms;
 }
 
-async function lineOf(stream: NodeJS.ReadableStream): Promise<string> {
-  for await (const line of createInterface({ input: stream })) return line;
+/** What a core says once it has opened its library. */
+async function startedWith(stream: NodeJS.ReadableStream): Promise<CoreLine> {
+  for await (const line of createInterface({ input: stream })) {
+    const said = v.parse(coreLine, JSON.parse(line));
+    if (said.type !== "opening") return said;
+  }
   throw new Error("The packed core ended without a word.");
 }
 

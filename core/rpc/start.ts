@@ -2,10 +2,13 @@
  * What passes between a core process and the program that started it: JSON, one message a line, over stdin and stdout.
  *
  *     -> {"token":"…","library":"/home/ada/Dinoscope","port":40123,"allow":[]}
+ *     <- {"type":"opening"}
  *     <- {"type":"ready","port":40123,"cookie":"dinoscope-40123"}
  *     -> {"allow":["/media/photos"]}
+ *     <- {"type":"ending"}
  *
- * The core ends, stopping its jobs so that they can go on later, when its stdin ends.
+ * The core ends, stopping its jobs so that they can go on later, when its stdin ends; while it does,
+ * it says so again and again.
  */
 import * as v from "valibot";
 import { path } from "./schemas.ts";
@@ -31,14 +34,20 @@ export type StartMessage = v.InferOutput<typeof startMessage>;
 export const allowMessage = v.strictObject({ allow });
 export type AllowMessage = v.InferOutput<typeof allowMessage>;
 
-/** The first line that the core writes: it listens on 127.0.0.1, or it cannot start at all and ends. */
-export const firstLine = v.variant("type", [
+/** What the core writes. */
+export const coreLine = v.variant("type", [
+  /** It has read its first line and opens the library, which can take minutes where a large one is brought up to date. */
+  v.object({ type: v.literal("opening") }),
+  /** It listens on 127.0.0.1. */
   v.object({
     type: v.literal("ready"),
     port,
     /** Name of the cookie that carries the token. */
     cookie: v.pipe(v.string(), v.regex(/^[\w-]{1,64}$/)),
   }),
+  /** It cannot start at all, and ends. */
   v.object({ type: v.literal("error"), code: v.string(), message: v.string(), hint: v.optional(v.string()) }),
+  /** It is told to end and alive: what runs is being stored. */
+  v.object({ type: v.literal("ending") }),
 ]);
-export type FirstLine = v.InferOutput<typeof firstLine>;
+export type CoreLine = v.InferOutput<typeof coreLine>;

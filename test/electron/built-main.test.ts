@@ -1,7 +1,7 @@
 /**
  * The built main process with the real core, in plain Node under a fake Electron; Debian's Chromium plays the window.
- * Needs the built page (`npm run build`, which `npm test` does first). How long things took is printed and not judged:
- * on a busy machine it says nothing. docs/packaging.md has the figures of an idle one.
+ * Needs the built page (`npm run build`, which `npm test` does first). How long things took is printed, and judged only
+ * by what a busy machine can hold too; docs/packaging.md has the figures of an idle one.
  */
 import { execFileSync, fork } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -100,6 +100,8 @@ test.skipIf(!existsSync(browserPath))(
     await until(() => hellos.length > 1);
     const reconnectedMs = performance.now() - killed;
     expect(new Set(hellos).size).toBe(2);
+    // Two seconds are promised, and an idle machine takes less than one; this one may have other tests to do.
+    expect(reconnectedMs).toBeLessThan(5000);
     // The same address: the page was not loaded anew.
     expect(main.all("load")).toHaveLength(1);
 
@@ -183,12 +185,11 @@ test("a main that is killed while a training runs takes core and engine with it"
 });
 
 test("a core that is killed while a training runs takes its engine with it, and comes back to a job that can go on", async () => {
-  const { main, socket, descendants } = await training();
+  const { main, descendants } = await training();
   const [core = 0] = childrenOf(main.pid);
   process.kill(core, "SIGKILL");
   await until(() => !descendants.some(isAlive));
-  await until(() => main.all("cookie")[1]);
-  await untilAsync(async () => (await socket.call("library.overview", {}).catch(() => null)) !== null);
+  const socket = await connect((await until(() => main.all("cookie")[1])).cookie);
   const [halted] = await socket.call("jobs.list", { limit: 1 });
   expect(halted?.job.kind).toBe("pretrain");
   expect(["queued", "running"]).not.toContain(halted?.job.state);

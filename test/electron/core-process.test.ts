@@ -1,10 +1,17 @@
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
-import { coreEnvironment, createCoreProcess, type CoreFailure, type CoreReady } from "../../electron/core-process.ts";
+import { expect, onTestFinished, test, vi } from "vitest";
+import {
+  coreEnvironment,
+  createCoreProcess,
+  type CoreFailure,
+  type CoreOptions,
+  type CoreReady,
+} from "../../electron/core-process.ts";
+import { childrenOf } from "../helpers/processes.ts";
 import { askCore, isAlive, root, temporaryFolder, until } from "./support.ts";
 
-function core(options: { readyMs?: number; endMs?: number; delaysMs?: readonly number[]; check?: string } = {}) {
+function core(options: Partial<Omit<CoreOptions, "checkFiles">> & { readonly check?: string } = {}) {
   const seen = { ready: [] as CoreReady[], lost: 0, failures: [] as CoreFailure[], log: "" };
   const process_ = createCoreProcess({
     node: process.execPath,
@@ -53,7 +60,7 @@ test("only variables of the list pass, in either case", () => {
   expect(coreEnvironment(given)).toEqual({ Path: "p", LC_TIME: "de", http_proxy: "x" });
 });
 
-test("a core that was killed is back at the same address with the same token, and knows what was allowed", async () => {
+test("a core that was killed is back at the same address with a new token, and knows what was allowed", async () => {
   const { core: started, seen } = core({ delaysMs: [10] });
   await started.start(temporaryFolder());
   const before = await until(() => seen.ready[0]);
@@ -63,7 +70,9 @@ test("a core that was killed is back at the same address with the same token, an
   expect(lines.slice(1)).toEqual([{ allow: ["/chosen"] }]);
   process.kill(pid, "SIGKILL");
   const after = await until(() => seen.ready[1]);
-  expect(after).toEqual(before);
+  expect(after).toEqual({ ...before, token: expect.stringMatching(/^[0-9a-f]{64}$/) as string });
+  // Whoever took its port meanwhile may know the old one.
+  expect(after.token).not.toBe(before.token);
   expect(seen.lost).toBe(1);
   const self = await askCore(after.origin);
   expect(self.pid).not.toBe(pid);
@@ -74,7 +83,7 @@ test("a core that dies again and again is started five times and then given up w
   const { core: started, seen } = core({ delaysMs: [1, 1, 1, 1, 1] });
   await started.start(join(temporaryFolder(), "dies"));
   const failure = await until(() => seen.failures[0]);
-  expect(failure.reason).toContain("ended 6 times in a minute (exit code 3)");
+  expect(failure.reason).toContain("ended 6 times before it was ready (exit code 3)");
   expect(failure.logTail).toBe("opening dies");
   expect(seen.lost).toBe(5);
   await started.start(temporaryFolder());
@@ -89,11 +98,51 @@ test("a library that cannot be opened is told at once and not tried again", asyn
   expect(seen.lost).toBe(0);
 });
 
-test("a core that never becomes ready is ended", async () => {
-  const { core: started, seen } = core({ readyMs: 300, delaysMs: [] });
+test("a core that never becomes ready is ended, and given up when it is not ready the second time either", async () => {
+  const { core: started, seen } = core({ readyMs: 300, delaysMs: [1, 1, 1, 1, 1] });
   await started.start(join(temporaryFolder(), "silent"));
   const failure = await until(() => seen.failures[0]);
-  expect(failure.reason).toContain("SIGKILL");
+  expect(failure.reason).toBe("Dinoscope's core did not become ready in 2 starts.");
+  expect(seen.lost).toBe(1);
+});
+
+test("a core that dies before it is ready is given up, however long each start takes", async () => {
+  let now = 0;
+  vi.spyOn(Date, "now").mockImplementation(() => (now += 59_000));
+  onTestFinished(() => void vi.restoreAllMocks());
+  const { core: started, seen } = core({ delaysMs: [1, 1] });
+  await started.start(join(temporaryFolder(), "dies"));
+  expect((await until(() => seen.failures[0])).reason).toContain("3 times before it was ready");
+});
+
+test("a core that says that it opens its library has more time", async () => {
+  const { core: started, seen } = core({ readyMs: 2500, openMs: 20_000, delaysMs: [] });
+  await started.start(join(temporaryFolder(), "slow"));
+  await until(() => seen.ready[0] ?? seen.failures[0]);
+  expect([seen.ready.length, seen.failures]).toEqual([1, []]);
+});
+
+test("a Node that cannot be started is told once", async () => {
+  const { core: started, seen } = core({ node: "/not/there/node", delaysMs: [1] });
+  await started.start(temporaryFolder());
+  const failure = await until(() => seen.failures[0]);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(failure.reason).toContain("ended 2 times before it was ready (spawn /not/there/node ENOENT)");
+  expect([seen.lost, seen.failures.length]).toEqual([1, 1]);
+});
+
+test("of libraries that are opened at the same time the last one has the only core", async () => {
+  const { core: started, seen } = core();
+  await started.start(temporaryFolder());
+  await until(() => seen.ready[0]);
+  const before = started.pid ?? 0;
+  const libraries = [temporaryFolder(), temporaryFolder(), temporaryFolder()];
+  await Promise.all(libraries.map((library) => started.start(library)));
+  const { origin } = await until(() => seen.ready[1]);
+  expect((await askCore(origin)).lines[0]).toMatchObject({ library: libraries[2] });
+  expect([isAlive(before), childrenOf(process.pid).length]).toEqual([false, 1]);
+  await started.stop();
+  expect([seen.ready.length, childrenOf(process.pid)]).toEqual([2, []]);
 });
 
 test("files that were tampered with are never run", async () => {
@@ -113,6 +162,15 @@ test.each(["quiet", "deaf"])("stopping leaves no process behind, also of a %s co
   expect([seen.lost, seen.failures]).toEqual([0, []]);
 });
 
+test("a core that says that it is still ending is waited for", async () => {
+  const { core: started, seen } = core({ endMs: 300 });
+  await started.start(join(temporaryFolder(), "saving"));
+  await until(() => seen.ready[0]);
+  const before = performance.now();
+  await started.stop();
+  expect(performance.now() - before).toBeGreaterThan(450);
+});
+
 test("another library is opened at the same address", async () => {
   const { core: started, seen } = core();
   await started.start(temporaryFolder());
@@ -120,7 +178,7 @@ test("another library is opened at the same address", async () => {
   const other = temporaryFolder();
   await started.start(other);
   const second = await until(() => seen.ready[1]);
-  expect(second).toEqual(first);
+  expect(second.origin).toBe(first.origin);
   expect((await askCore(second.origin)).lines[0]).toMatchObject({ library: other });
   expect(seen.lost).toBe(0);
 });

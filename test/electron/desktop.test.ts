@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { channels } from "../../electron/channels.ts";
@@ -8,7 +9,7 @@ import { plainFiles } from "../../electron/plain-files.ts";
 import { pagePreferences } from "../../electron/window.ts";
 import { desktopGlobal, type Desktop } from "../../core/rpc/desktop.ts";
 import { createFakeElectron, refuseUnknown, type FakeElectron, type FakeOptions } from "./fake-electron.ts";
-import { askCore, fakeCheckout, until, type CoreSelf } from "./support.ts";
+import { askCore, fakeCheckout, until, untilAsync, type CoreSelf } from "./support.ts";
 
 type Happened<Kind> = Extract<FakeElectron["happenings"][number], { kind: Kind }>;
 
@@ -67,6 +68,34 @@ test("the page is loaded from the core's own origin, after its cookie was set", 
   const order = fake.happenings.map(({ kind }) => kind).filter((kind) => kind === "cookie" || kind === "load");
   expect(order).toEqual(["cookie", "load"]);
   expect(all(fake, "load")[0]?.url).toBe(`${origin}/`);
+});
+
+test("whoever takes the port of a core that died is told no secret by main, nor may the page ask there", async () => {
+  const checkout = fakeCheckout();
+  const library = join(checkout.appPath, "once");
+  mkdirSync(checkout.paths["userData"] ?? "");
+  writeFileSync(
+    join(checkout.paths["userData"] ?? "", "desktop.json"),
+    JSON.stringify({ recent: [library], window: null }),
+  );
+  const { fake, origin } = await started(checkout);
+  await untilAsync(async () => (await askCore(origin)).messages.length > 0);
+  process.kill((await askCore(origin)).pid, "SIGKILL");
+  await until(() => all(fake, "cookie-removed")[0]);
+  expect(all(fake, "cookie-removed")).toEqual([
+    { kind: "cookie-removed", url: origin, name: all(fake, "cookie")[0]?.cookie.name },
+  ]);
+  const asked: (string | undefined)[] = [];
+  const other = createServer((request) => void asked.push(request.url));
+  other.on("upgrade", (request) => void asked.push(request.headers.authorization));
+  onTestFinished(() => void other.close());
+  await new Promise<void>((resolve) => other.listen(Number(new URL(origin).port), "127.0.0.1", resolve));
+  // Twice as long as a connection that broke rests before it is tried again.
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  expect(asked).toEqual([]);
+  let cancelled: boolean | undefined;
+  fake.locks.beforeRequest?.({ url: `${origin}/` } as never, ({ cancel }) => (cancelled = cancel));
+  expect(cancelled).toBe(true);
 });
 
 test("windows have every lock of Electron's checklist", async () => {
@@ -215,7 +244,7 @@ test("arguments that no channel takes are refused", async () => {
 test("progress is shown, training keeps the machine awake, and a long job that ends gives a notice", async () => {
   const { fake, origin } = await started();
   const [window] = fake.windows;
-  await until(async () => (await askCore(origin)).messages.some(({ method }) => method === "jobs.list"));
+  await untilAsync(async () => (await askCore(origin)).messages.some(({ method }) => method === "jobs.list"));
   const tell = async (data: unknown): Promise<CoreSelf> => askCore(origin, { event: { event: "job", data } });
   await tell({ ...job("running"), progress: { done: 3, total: 4 } });
   await until(() => all(fake, "progress").some(({ value }) => value === 0.75));

@@ -1,7 +1,10 @@
 /**
  * A core that only speaks to main: it tells on request what it was given, and plays jobs. The last part of the library's
- * path says how it behaves: `locked` refuses, `dies` ends at once, `silent` never becomes ready, `deaf` outlives stdin.
+ * path says how it behaves: `locked` refuses, `dies` ends at once, `once` does so from its second start on, `silent` never
+ * becomes ready, `slow` becomes ready three seconds after it said that it opens the library, `deaf` outlives stdin,
+ * `saving` ends half a second after its stdin and says meanwhile that it does.
  */
+import { existsSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { basename } from "node:path";
 import { createInterface } from "node:readline";
@@ -11,6 +14,7 @@ const lines: unknown[] = [];
 const messages: unknown[] = [];
 const sockets = new Set<WebSocket>();
 let jobs: unknown[] = [];
+let behaviour = "";
 
 const say = (message: unknown): void => void process.stdout.write(`${JSON.stringify(message)}\n`);
 
@@ -38,15 +42,28 @@ socketServer.on("connection", (socket, { headers }) => {
   });
 });
 
+/** Milliseconds that `slow` takes to open, and `saving` to end. */
+const openMs = 3000;
+const saveMs = 500;
+
 function start({ library, port }: { library: string; port?: number }): void {
-  const behaviour = basename(library);
+  behaviour = basename(library);
   process.stderr.write(`opening ${behaviour}\n`);
+  if (behaviour === "once") {
+    if (existsSync(`${library}.started`)) process.exit(3);
+    writeFileSync(`${library}.started`, "");
+  }
   if (behaviour === "dies") process.exit(3);
   if (behaviour === "silent") return;
   if (behaviour === "deaf") setInterval(() => {}, 1000);
   if (behaviour === "locked")
     return say({ type: "error", code: "library-locked", message: "It is open elsewhere.", hint: "Close it there." });
-  server.listen(port ?? 0, "127.0.0.1", () => {
+  if (behaviour === "slow") say({ type: "opening" });
+  setTimeout(() => listen(port ?? 0), behaviour === "slow" ? openMs : 0);
+}
+
+function listen(port: number): void {
+  server.listen(port, "127.0.0.1", () => {
     const address = server.address();
     if (typeof address === "object") say({ type: "ready", port: address?.port, cookie: "dinoscope-test" });
   });
@@ -58,6 +75,8 @@ createInterface({ input: process.stdin })
     if (lines.length === 1) start(lines[0] as { library: string; port?: number });
   })
   .on("close", () => {
-    if (!process.stdout.destroyed && (lines[0] as { library?: string } | undefined)?.library?.endsWith("deaf") !== true)
-      process.exit(0);
+    if (behaviour === "deaf") return;
+    if (behaviour !== "saving") process.exit(0);
+    setInterval(() => say({ type: "ending" }), 50);
+    setTimeout(() => process.exit(0), saveMs);
   });

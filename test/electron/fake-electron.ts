@@ -39,6 +39,7 @@ function listening<Whole extends { on: unknown; once: unknown; off: unknown }>(
 export type Happening =
   | { readonly kind: "load"; readonly url: string }
   | { readonly kind: "cookie"; readonly cookie: Electron.CookiesSetDetails }
+  | { readonly kind: "cookie-removed"; readonly url: string; readonly name: string }
   | { readonly kind: "message-box"; readonly options: Electron.MessageBoxOptions }
   | { readonly kind: "open-dialog"; readonly options: Electron.OpenDialogOptions }
   | { readonly kind: "shown-in-folder"; readonly path: string }
@@ -222,6 +223,10 @@ export function createFakeElectron(options: FakeOptions): FakeElectron {
   const pages = refuseUnknown<Electron.Session>("session", {
     ...listening<Electron.Session>(locks.downloads),
     cookies: refuseUnknown<Electron.Cookies>("cookies", {
+      remove: (url, name) => {
+        happen({ kind: "cookie-removed", url, name });
+        return Promise.resolve();
+      },
       set: (cookie) => {
         happen({ kind: "cookie", cookie });
         return Promise.resolve();

@@ -46,7 +46,7 @@ export interface Core {
   close(): Promise<void>;
 }
 
-/** The first line that a core says which is given a library folder, and its exit code where it ends by itself. */
+/** How a core starts that is given a library folder: what it says first, but for that it opens it. */
 export async function firstLine(
   home: string,
   library: string,
@@ -58,7 +58,8 @@ export async function firstLine(
   afterAll(() => void child.kill("SIGKILL"));
   child.stdin.write(`${JSON.stringify({ token, library, allow: [] })}\n`);
   for await (const line of createInterface({ input: child.stdout })) {
-    return { line: JSON.parse(line) as Record<string, unknown>, child };
+    const said = JSON.parse(line) as Record<string, unknown>;
+    if (said["type"] !== "opening") return { line: said, child };
   }
   throw new Error("The core ended without a word.");
 }
