@@ -1,7 +1,8 @@
 /** How answers are written: whole bytes, files, refusals. */
 import { constants, type ReadStream } from "node:fs";
 import { open } from "node:fs/promises";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Content } from "../app.ts";
 import { CoreError, errorRecord } from "../util/errors.ts";
@@ -30,6 +31,18 @@ export function sendText(
 ): void {
   response.writeHead(status, { ...pageHeaders, "Content-Type": type, "Content-Length": Buffer.byteLength(text) });
   response.end(text);
+}
+
+/** Milliseconds in which a refusal must have left on a bare connection. */
+const refusalMs = 2000;
+
+/** Refuses on a connection that has no response, and ends it, whatever the other side does with its own half. */
+export function refuseConnection(socket: Duplex, status: number): void {
+  const headers = { ...pageHeaders, Connection: "close", "Content-Length": "0" };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const overdue = setTimeout(() => socket.destroy(), refusalMs).unref();
+  socket.once("close", () => clearTimeout(overdue));
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("")}\r\n`, () => socket.destroy());
 }
 
 /** Sends an error as JSON, `{ code, message, hint? }`. */

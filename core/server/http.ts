@@ -13,7 +13,7 @@ import type { Duplex } from "node:stream";
 import type { Service } from "../app.ts";
 import { socketPath, ticketPath } from "../rpc/paths.ts";
 import { CoreError } from "../util/errors.ts";
-import { sendError, sendText } from "./answer.ts";
+import { refuseConnection, sendError, sendText } from "./answer.ts";
 import { builtPage, sendPageFile } from "./files.ts";
 import { createGuard, createToken, type Guard } from "./guard.ts";
 import { pageHeaders } from "./headers.ts";
@@ -88,7 +88,6 @@ export async function startServer(service: Service, options: ServeOptions = {}):
   const sockets = createSockets(service, { ...socketLimits, ...limits });
   const routes = createRoutes(service);
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const url = new URL(request.url ?? "/", origin);
     const isPost = request.method === "POST";
     if (!isPost && request.method !== "GET" && request.method !== "HEAD") {
       throw new CoreError("method-refused", "Only GET, HEAD and POST are answered.");
@@ -96,6 +95,10 @@ export async function startServer(service: Service, options: ServeOptions = {}):
     const purpose = isPost ? "post" : "get";
     const place = guard.checkPlace(request.headers, purpose);
     if (!place.ok) return refuse(response, place);
+    const { url: path = "" } = request;
+    if (!path.startsWith("/")) throw new CoreError("not-found", "There is no such page.");
+    // Not by resolving: to a browser `//name/` is another server.
+    const url = new URL(origin + path);
     if (!isPost && url.pathname === "/" && (url.searchParams.has("token") || url.searchParams.has("ticket"))) {
       return enter(guard, url, response);
     }
@@ -124,8 +127,7 @@ export async function startServer(service: Service, options: ServeOptions = {}):
       sockets.accept(request, socket, head, verdict);
       return;
     }
-    const status = verdict.ok ? "404 Not Found" : verdict.status === 401 ? "401 Unauthorized" : "403 Forbidden";
-    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    refuseConnection(socket, verdict.ok ? 404 : verdict.status);
   };
   http.on("request", onRequest).on("upgrade", onUpgrade);
   // After the caller has said where we listen: the page that comes then is met half way.
@@ -182,7 +184,7 @@ function refuse(
 
 function checkedHost({ host = loopback, tls }: ServeOptions): string {
   if (host === loopback) return host;
-  if (["0.0.0.0", "::", "[::]", "*", ""].includes(host)) {
+  if (meansEveryAddress(host)) {
     throw new CoreError(
       "host-invalid",
       `${host === "" ? "An empty host" : host} means every address of this machine.`,
@@ -201,6 +203,13 @@ function checkedHost({ host = loopback, tls }: ServeOptions): string {
   return host;
 }
 
+/** Whether a host is all addresses at once, in any spelling: `0`, `0x0` and `::0` are, too. */
+function meansEveryAddress(host: string): boolean {
+  if (host === "*" || host === "") return true;
+  const name = URL.parse(`http://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}`)?.hostname;
+  return ["0.0.0.0", "[::]", "[::ffff:0:0]"].includes(name ?? "");
+}
+
 async function createListener(tls: ServeOptions["tls"], timeouts: Timeouts): Promise<HttpServer> {
   const limits = {
     headersTimeout: timeouts.headersMs,
@@ -215,7 +224,7 @@ async function createListener(tls: ServeOptions["tls"], timeouts: Timeouts): Pro
   // Counts only while nothing moves: a client that takes nothing of an answer is let go of.
   http.setTimeout(timeouts.idleMs, (socket) => socket.destroy());
   http.on("clientError", (_, socket) => {
-    if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    if (socket.writable) refuseConnection(socket, 400);
     else socket.destroy();
   });
   return http;

@@ -11,6 +11,9 @@ const maximalQuery = 16 * 2 ** 20;
 /** Pictures to search by that are taken in at a time: each is held in memory whole. */
 const maximalUploads = 2;
 
+/** Bytes of queries that are held at a time. Guests have a share of their own, so that they cannot use up the owner's. */
+const maximalQueries = { owner: 64 * 2 ** 20, guests: 32 * 2 ** 20 };
+
 export interface Routes {
   /** Answers a request for bytes; false where its path is none of these. */
   get(request: IncomingMessage, response: ServerResponse, url: URL): Promise<boolean>;
@@ -19,6 +22,21 @@ export interface Routes {
 
 export function createRoutes(service: Service): Routes {
   let uploads = 0;
+  const held = { owner: 0, guests: 0 };
+  /** The text of a long query. What it says that it has is set aside first; without a word that is all that it may have. */
+  const readQuery = async (request: IncomingMessage, guest: boolean): Promise<string> => {
+    const whose = guest ? "guests" : "owner";
+    const size = Math.min(Number(request.headers["content-length"] ?? maximalQuery), maximalQuery);
+    if (held[whose] + size > maximalQueries[whose]) {
+      throw new CoreError("busy", "Too many long queries are on their way.", { hint: "Ask again in a moment." });
+    }
+    held[whose] += size;
+    try {
+      return (await readBody(request, size)).toString("utf8");
+    } finally {
+      held[whose] -= size;
+    }
+  };
   const { bytes } = service;
   const contentOf = (name: string, id: number, url: URL): Content | Promise<Content> | null => {
     switch (name) {
@@ -55,8 +73,7 @@ export function createRoutes(service: Service): Routes {
     },
     post: async (request, response, url, guest) => {
       if (url.pathname === "/images") {
-        const query = (await readBody(request, maximalQuery)).toString("utf8");
-        await sendContent(request, response, service.images(query));
+        await sendContent(request, response, service.images(await readQuery(request, guest)));
         return true;
       }
       if (url.pathname !== "/queries") return false;

@@ -5,6 +5,7 @@ import { WebSocketServer, type RawData, type WebSocket } from "ws";
 import type { Service } from "../app.ts";
 import { closeCodes, type Answer, type EventMessage } from "../rpc/messages.ts";
 import { CoreError, errorRecord } from "../util/errors.ts";
+import { refuseConnection } from "./answer.ts";
 
 export interface SocketLimits {
   /** Pages at once. */
@@ -111,7 +112,7 @@ export function createSockets(service: Service, limits: SocketLimits = socketLim
   return {
     accept: (request, socket, head, caller) => {
       if (server.clients.size >= limits.connections) {
-        socket.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        refuseConnection(socket, 503);
         return;
       }
       server.handleUpgrade(request, socket, head, (webSocket) => {

@@ -1,4 +1,5 @@
 import { writeFileSync } from "node:fs";
+import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { startServer } from "../../core/server/http.ts";
@@ -190,6 +191,36 @@ describe("every answer", () => {
     }
   });
 
+  test("on a bare connection says it too: to a socket that is refused, and to what is no HTTP", async () => {
+    const { port, origin } = served.server;
+    const upgrade = `Host: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n`;
+    const asked: readonly (readonly [number, string])[] = [
+      [403, `GET /socket HTTP/1.1\r\n${upgrade}\r\n`],
+      [401, `GET /socket HTTP/1.1\r\n${upgrade}Origin: ${origin}\r\n\r\n`],
+      [404, `GET /other HTTP/1.1\r\n${upgrade}Origin: ${origin}\r\nCookie: ${served.cookie()}\r\n\r\n`],
+      [400, "nonsense\r\n\r\n"],
+    ];
+    for (const [status, text] of asked) {
+      const said = await new Promise<string>((resolve) => {
+        let answer = "";
+        const socket = connectTcp(port, "127.0.0.1", () => socket.write(text));
+        socket.on("data", (data) => (answer += data.toString("latin1")));
+        socket.on("close", () => resolve(answer));
+      });
+      expect(said).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [A-Z]`));
+      for (const line of ["frame-ancestors 'none'", "Cross-Origin-Resource-Policy: same-origin", "nosniff"])
+        expect(said).toContain(line);
+    }
+  });
+
+  test("to an address of another server's form comes after every check, and is not ours", async () => {
+    const anonymous = { cookie: "" };
+    expect(await refused("//", anonymous)).toBe("401 token-missing");
+    expect(await refused("//", { host: "evil.example" })).toBe("403 host-refused");
+    for (const path of ["//", "//evil.example/", "///", "http://evil.example/", "http://127.0.0.1/", "*"])
+      expect(await refused(path, {}), path).toBe("404 not-found");
+  });
+
   test("to other methods is a refusal", async () => {
     for (const method of ["PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"]) {
       expect(await refused("/", { origin: served.server.origin }, method), method).toBe("405 method-refused");
@@ -201,7 +232,8 @@ describe("other machines", () => {
   test("are served with a certificate only, under a name that is one", async () => {
     const start = (options: object): Promise<string> => refusalOfAsync(() => startServer(served.service, options));
     expect(await start({ host: "192.168.1.20" })).toMatch(/^tls-missing: .*certificate/);
-    for (const host of ["0.0.0.0", "::", "*", ""]) expect(await start({ host }), host).toMatch(/^host-invalid/);
+    const every = ["0.0.0.0", "::", "[::]", "*", "", "0", "0x0", "00.0", "::0", "0:0:0:0:0:0:0:0", "::ffff:0.0.0.0"];
+    for (const host of every) expect(await start({ host }), host).toMatch(/^host-invalid/);
     const missing = { certificate: join(folder, "none.pem"), key: join(folder, "none.pem") };
     expect(await start({ host: "localhost", tls: missing })).toMatch(/^tls-missing: The file .*none\.pem/);
     writeFileSync(join(folder, "bad.pem"), "no certificate");

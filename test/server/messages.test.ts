@@ -7,7 +7,7 @@ import { startServer } from "../../core/server/http.ts";
 import type { SocketLimits } from "../../core/server/socket.ts";
 import { createRandom, type Random } from "../../core/util/random.ts";
 import { sharedFolder } from "../helpers/shared-folder.ts";
-import { clientsOf, makePage, serveLibrary, type Client, type Served } from "./support.ts";
+import { clientsOf, makePage, serveLibrary, tokenOf, type Client, type Served } from "./support.ts";
 
 const folder = sharedFolder();
 let served: Served;
@@ -249,6 +249,25 @@ describe("clients that do not listen", () => {
     }
   });
 
+  test("that were refused as sockets, and keep their half of the connection open, keep nobody out", async () => {
+    const refusedSocket = await withLimits({ connections: 0 });
+    const { port, origin } = refusedSocket.server;
+    const upgrade = `GET /socket HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n`;
+    const asked = [upgrade, `${upgrade}Origin: ${origin}\r\nCookie: ${refusedSocket.cookie()}\r\n`];
+    // As many as there may be connections, of a client that takes the refusal and does not hang up.
+    const sockets: Socket[] = [];
+    for (let i = 0; i < 515; i++) {
+      const socket = connectTcp({ port, host: "127.0.0.1", allowHalfOpen: true });
+      sockets.push(socket);
+      socket.on("error", () => {});
+      socket.resume();
+      socket.write(`${asked[i % 2]}\r\n`);
+      await new Promise((resolve) => socket.once("end", resolve).once("close", resolve));
+    }
+    expect((await refusedSocket.ask("/")).status).toBe(200);
+    for (const socket of sockets) socket.destroy();
+  });
+
   test("that never end their request, or never take the answer, are cut off", async () => {
     const timeouts = { headersMs: 200, requestMs: 400, idleMs: 400 };
     const server = await startServer(served.service, { timeouts, page: makePage(folder) });
@@ -303,5 +322,26 @@ describe("bodies", () => {
     expect(`${status} ${body.toString("utf8")}`).toMatch(/^400 .*params-invalid/);
     expect((await served.ask("/nothing", { method: "POST", headers, body: "{}" })).status).toBe(404);
     expect((await served.ask("/")).status).toBe(200);
+  });
+
+  test("of long queries have a limit together, and guests cannot use up what the owner has", async () => {
+    const { port, origin } = served.server;
+    const guest = served.cookie(tokenOf(served.server.guestUrl));
+    const ask = async (cookie: string) => {
+      const { status, body } = await served.ask("/images", { method: "POST", headers: { origin, cookie }, body: "{}" });
+      return status === 200 ? "200" : `${status} ${(JSON.parse(body.toString("utf8")) as { code: string }).code}`;
+    };
+    // Two that do not say how long they are, and do not come to an end.
+    const slow = Array.from({ length: 2 }, () => {
+      const socket = connectTcp(port, "127.0.0.1");
+      socket.on("error", () => {});
+      socket.write(`POST /images HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nOrigin: ${origin}\r\nCookie: ${guest}\r\n`);
+      socket.write("Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n");
+      return socket;
+    });
+    while ((await ask(guest)) === "200") await new Promise((resolve) => setTimeout(resolve, 10));
+    expect([await ask(guest), await ask(served.cookie())]).toEqual(["422 busy", "200"]);
+    for (const socket of slow) socket.destroy();
+    while ((await ask(guest)) !== "200") await new Promise((resolve) => setTimeout(resolve, 10));
   });
 });
