@@ -77,18 +77,18 @@ export const imageCommands: readonly AppCommand[] = [
     title: "Open the picture",
     group: "Grid",
     keys: ["Enter", "Space"],
-    when: (app) => inGrid(app) && app.selection.focus !== null,
-    run: ({ place, selection }) => place.go({ imageId: selection.focus }),
+    when: (app) => inGrid(app) && app.selection.pointed !== null,
+    run: ({ place, selection }) => place.go({ imageId: selection.pointed }),
   },
   {
     id: "toggle-selected",
     title: "Select the focused image or not",
     group: "Selection",
     keys: ["Mod+Space", "X"],
-    when: (app) => inGrid(app) && app.selection.focus !== null,
+    when: (app) => inGrid(app) && app.selection.pointed !== null,
     quiet: true,
     run: ({ selection }) => {
-      if (selection.focus !== null) selection.toggle(selection.focus);
+      if (selection.pointed !== null) selection.toggle(selection.pointed);
     },
   },
   {

@@ -50,7 +50,7 @@ export const mapCommands: readonly AppCommand[] = [
       when: inMap,
       quiet: true,
       run: ({ map, selection }) => {
-        const next = map.idAt(map.towards(selection.focus, { dx, dy }));
+        const next = map.idAt(map.towards(selection.pointed, { dx, dy }));
         if (next === undefined) return;
         selection.point(next);
         map.bringIntoView(next);
@@ -73,10 +73,10 @@ export const mapCommands: readonly AppCommand[] = [
     title: "Select the image under the ring or not",
     group: "Map",
     keys: ["Mod+Space", "X"],
-    when: (app) => inMap(app) && app.selection.focus !== null,
+    when: (app) => inMap(app) && app.selection.pointed !== null,
     quiet: true,
     run: ({ selection }) => {
-      if (selection.focus !== null) selection.toggle(selection.focus);
+      if (selection.pointed !== null) selection.toggle(selection.pointed);
     },
   },
   {
@@ -84,9 +84,9 @@ export const mapCommands: readonly AppCommand[] = [
     title: "Open the picture under the ring",
     group: "Map",
     keys: ["Enter", "Space"],
-    when: (app) => inMap(app) && app.selection.focus !== null,
+    when: (app) => inMap(app) && app.selection.pointed !== null,
     quiet: true,
-    run: ({ place, selection }) => place.go({ imageId: selection.focus }),
+    run: ({ place, selection }) => place.go({ imageId: selection.pointed }),
   },
   { id: "map-zoom-in", title: "Zoom in", group: "Map", keys: ["+", "="], when: inMap, run: (app) => zoom(app, 1.4) },
   { id: "map-zoom-out", title: "Zoom out", group: "Map", keys: ["-"], when: inMap, run: (app) => zoom(app, 1 / 1.4) },

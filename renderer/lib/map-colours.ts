@@ -90,6 +90,18 @@ export function colouringOf(values: Uint32Array, before: ReadonlyMap<number, num
   return { slots, rows };
 }
 
+/** The rows of some of the points only, in the same order; `taken` is 1 for those. */
+export function rowsAmong({ slots, rows }: Colouring, taken: Uint8Array): LegendRow[] {
+  const counts = new Map<number, number>();
+  slots.forEach((slot, at) => {
+    if (taken[at] === 1) counts.set(slot, (counts.get(slot) ?? 0) + 1);
+  });
+  return rows.flatMap((row) => {
+    const count = counts.get(row.slot) ?? 0;
+    return count === 0 ? [] : [{ ...row, count }];
+  });
+}
+
 /** The colour of each slot, red, green and blue from 0 to 1. Neighbours in the list are far apart in hue. */
 export function slotColours(dark: boolean): Rgb[] {
   const grey = dark ? 0.42 : 0.79;

@@ -32,6 +32,9 @@ export type AppCommand = Command<App>;
 const longestLink = 3000;
 const mostLinked = 1_000_000;
 
+/** Views that show the images of the filter: in others nobody sees what is selected. */
+const listViews: readonly string[] = ["grid", "map"];
+
 /** Everything that the page knows, one class per concern. A new concern is one more field here. */
 export class App {
   readonly toasts = new Toasts();
@@ -73,6 +76,8 @@ export class App {
     this.exporting = new Exporting(this);
     this.history.after = () => this.images.reload();
     this.labelling.reveal = (id) => this.grid.reveal(id);
+    this.selection.isListed = (id) =>
+      listViews.includes(this.place.view) && this.images.state !== "failed" && this.images.placeOf(id) >= 0;
     this.checks = new Checks(this);
     this.clusters = new Clusters(this);
     this.review = new Review(this);
@@ -98,6 +103,12 @@ export class App {
       $effect(() => {
         const { filter, sort } = this.place;
         untrack(() => this.images.show({ filter, sort }));
+      });
+      $effect(() => {
+        void this.images.columns;
+        untrack(() => {
+          if (this.images.state === "ready") this.selection.keepTo(this.images);
+        });
       });
       $effect(() => {
         void this.selection.version;

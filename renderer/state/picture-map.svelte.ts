@@ -11,7 +11,15 @@ import { healthPath, imagesRequest, mapPath } from "../../core/rpc/paths.ts";
 import type { LibraryMap } from "../../core/rpc/records.ts";
 import { calmly } from "../lib/calmly.ts";
 import { fitted, withPoint, type Camera, type Size } from "../lib/map-camera.ts";
-import { colouringOf, oklchToRgb, slotColours, type Colouring, type LegendRow, type Rgb } from "../lib/map-colours.ts";
+import {
+  colouringOf,
+  oklchToRgb,
+  rowsAmong,
+  slotColours,
+  type Colouring,
+  type LegendRow,
+  type Rgb,
+} from "../lib/map-colours.ts";
 import { indexPoints, pointTowards, type PointIndex } from "../lib/point-index.ts";
 import { problemOf } from "../lib/problem.ts";
 import type { Core } from "./core.svelte.ts";
@@ -139,6 +147,12 @@ export class PictureMap {
   lit = $state<number | null>(null);
   #clusterNames = $state.raw<ReadonlyMap<number, string>>(new Map());
   readonly count = $derived(this.points?.map.ids.length ?? 0);
+  /** [points]: whether the filter has each point's image. */
+  readonly #listed: Uint8Array = $derived.by(() =>
+    Uint8Array.from(this.points?.map.ids ?? [], (id) => (this.#parts.images.placeOf(id) < 0 ? 0 : 1)),
+  );
+  /** Points whose image the filter has. */
+  readonly listedCount = $derived(this.#listed.reduce((sum, one) => sum + one, 0));
   readonly index: PointIndex = $derived(
     indexPoints(this.points?.map.x ?? new Float32Array(), this.points?.map.y ?? new Float32Array()),
   );
@@ -150,6 +164,8 @@ export class PictureMap {
   /** How far one can zoom, in pixels a unit. */
   readonly limits = $derived({ least: this.whole.scale / 4, most: this.whole.scale * 4000 });
   readonly colouring: Colouring = $derived(this.#colour(this.#values()));
+  /** The colouring's rows as far as the filter goes: how many of each it has, without those that it has none of. */
+  readonly legend: readonly LegendRow[] = $derived(rowsAmong(this.colouring, this.#listed));
   /** Places of points by the id of their image; -1 for images without one. */
   readonly #places: Int32Array = $derived(placesOf(this.points?.map.ids ?? new Uint32Array()));
   readonly #parts: Parts;
@@ -182,6 +198,11 @@ export class PictureMap {
 
   placeOf(imageId: number): number {
     return this.#places[imageId] ?? -1;
+  }
+
+  /** Whether a point can be pointed at and selected: it is drawn, and the filter has its image. */
+  canPick(at: number): boolean {
+    return this.isShown(at) && this.#parts.images.placeOf(this.idAt(at) ?? 0) >= 0;
   }
 
   /** Whether a point is drawn. */
@@ -249,11 +270,11 @@ export class PictureMap {
     };
   }
 
-  /** The shown point next to an image in a direction; the one nearest to the middle without an image. */
+  /** The point next to an image in a direction that can be picked; the first such without an image. */
   towards(imageId: number | null, direction: { dx: number; dy: number }): number {
     const from = imageId === null ? -1 : this.placeOf(imageId);
-    if (from < 0) return this.index.xs.findIndex((_, at) => this.isShown(at));
-    return pointTowards(this.index, from, direction, (at) => this.isShown(at));
+    if (from < 0) return this.index.xs.findIndex((_, at) => this.canPick(at));
+    return pointTowards(this.index, from, direction, (at) => this.canPick(at));
   }
 
   /** Moves the map, if it must, so that an image is seen. */

@@ -13,7 +13,9 @@ export interface Order {
  * calling `has`, so selecting 100,000 images costs one change and not as many.
  */
 export class Selection {
-  /** The image that keys act on; it has the focus ring. Null before anything was pointed at. */
+  /** Whether an image can be seen where the user is: what cannot is no act's target, whatever is remembered of it. */
+  isListed: (id: number) => boolean = () => true;
+  /** The image that was pointed at last; it has the focus ring. Null before anything was. */
   focus = $state<number | null>(null);
   #version = $state(0);
   #ids = new IdSet();
@@ -54,10 +56,25 @@ export class Selection {
     return [...this.#ids.values()];
   }
 
-  /** What an act is about: the selected images, or else the focused one. */
+  /** The focused image where it can be seen; null else. */
+  get pointed(): number | null {
+    return this.focus !== null && this.isListed(this.focus) ? this.focus : null;
+  }
+
+  /** What an act is about: the selected images, or else the focused one; never one that cannot be seen. */
   target(): number[] {
-    if (this.count > 0) return this.ids();
-    return this.focus === null ? [] : [this.focus];
+    if (this.count > 0) return this.ids().filter((id) => this.isListed(id));
+    return this.pointed === null ? [] : [this.pointed];
+  }
+
+  /** Lets go of what is not on a list any more. */
+  keepTo(order: Pick<Order, "placeOf">): void {
+    const on = (id: number | null): number | null => (id !== null && order.placeOf(id) >= 0 ? id : null);
+    const kept = new IdSet(this.#ids.values().filter((id) => order.placeOf(id) >= 0));
+    const isWhole = kept.size === this.#ids.size && on(this.focus) === this.focus && on(this.#anchor) === this.#anchor;
+    if (isWhole) return;
+    this.#ids = kept;
+    this.#settle(on(this.#anchor), on(this.focus));
   }
 
   /** One image and no other. */

@@ -10,7 +10,7 @@ import {
   withPoint,
   zoomed,
 } from "../../renderer/lib/map-camera.ts";
-import { colouringOf, mostColours, oklchToRgb, slotColours } from "../../renderer/lib/map-colours.ts";
+import { colouringOf, mostColours, oklchToRgb, rowsAmong, slotColours } from "../../renderer/lib/map-colours.ts";
 import { indexPoints, nearestPoint, pointTowards, pointsInBox, pointsInLasso } from "../../renderer/lib/point-index.ts";
 import { pointLook } from "../../renderer/lib/point-painter.ts";
 
@@ -186,6 +186,17 @@ describe("the colours of the map", () => {
     expect(rows.at(-1)).toEqual({ slot: 0, values: [0], count: 2 });
     expect(new Set(slots).size).toBe(mostColours + 2);
     expect(rows.reduce((sum, { count }) => sum + count, 0)).toBe(values.length);
+  });
+
+  test("the legend counts what the filter has, in the same order, without rows that it has nothing of", () => {
+    const colouring = colouringOf(Uint32Array.from([5, 5, 5, 9, 9, 0, 3]));
+    const rows = rowsAmong(colouring, Uint8Array.from([0, 1, 0, 1, 1, 1, 0]));
+    expect(rows.map(({ values, count }) => [values, count])).toEqual([
+      [[5], 1],
+      [[9], 2],
+      [[0], 1],
+    ]);
+    expect(rowsAmong(colouring, new Uint8Array(7).fill(1))).toEqual(colouring.rows);
   });
 
   test("a value keeps its colour when another overtakes it", () => {

@@ -66,6 +66,35 @@ describe("the selection", () => {
     expect(selection.target()).toEqual([10]);
   });
 
+  test("what cannot be seen is no act's target, whatever was pointed at or selected before", () => {
+    const selection = new Selection();
+    selection.isListed = (id) => id <= 30;
+    selection.point(40);
+    expect(selection.pointed).toBeNull();
+    expect(selection.target()).toEqual([]);
+    selection.replace([20, 30, 40, 50]);
+    expect(selection.target()).toEqual([20, 30]);
+    selection.isListed = () => false;
+    expect(selection.target()).toEqual([]);
+  });
+
+  test("a list that became shorter takes what it lost out of the selection, the focus and the start of a range", () => {
+    const selection = new Selection();
+    selection.all(orderOf(100));
+    selection.point(900);
+    const { version } = selection;
+    selection.keepTo(orderOf(3));
+    expect(selection.ids()).toEqual([10, 20, 30]);
+    expect(selection.focus).toBeNull();
+    expect(selection.version).toBeGreaterThan(version);
+    // No range starts at what is gone.
+    selection.range(orderOf(100), 20);
+    expect(selection.ids()).toEqual([20]);
+    const after = selection.version;
+    selection.keepTo(orderOf(100));
+    expect(selection.version).toBe(after);
+  });
+
   test("who shows an image hears of changes", () => {
     const selection = new Selection();
     const seen: boolean[] = [];
