@@ -8,9 +8,18 @@ export function leftOf({ size, labelled }: Pick<WallCluster, "size" | "labelled"
   return Math.max(0, size - labelled);
 }
 
-/** Whether the proposed name is only a guess: suggested, or the label of fewer than half of the labelled members. */
-export function isGuess({ proposal }: Pick<WallCluster, "proposal">): boolean {
-  return proposal !== null && (proposal.source === "neighbours" || proposal.share < 0.5);
+/** Whether so many members have a label that it says something of the others: three, or half of a small cluster. */
+export function isTold({ size, labelled }: Pick<WallCluster, "size" | "labelled">): boolean {
+  return labelled >= Math.min(3, size / 2);
+}
+
+/**
+ * Whether the proposed name is only a guess: suggested, the label of few members, or that of fewer than half of those that
+ * have one.
+ */
+export function isGuess(cluster: Pick<WallCluster, "proposal" | "size" | "labelled">): boolean {
+  const { proposal } = cluster;
+  return proposal !== null && (proposal.source === "neighbours" || proposal.share < 0.5 || !isTold(cluster));
 }
 
 /** Clusters in an order of the wall; `all` false leaves out those where nothing is left to label. */

@@ -13,13 +13,25 @@ export function matchScore(typed: string, text: string): number {
   return lettersInOrder(wanted, found) ? 1 : 0;
 }
 
-/** The choices that answer what was typed, best first; equals keep their order. */
-export function bestMatches<T>(typed: string, choices: readonly T[], textOf: (choice: T) => string): T[] {
+/** Scores from which what was typed is somewhere in the text, and begins a word of it. */
+export const contains = 3;
+export const startsWord = 4;
+
+/** The choices that answer what was typed with their scores, best first; equals keep their order. */
+export function scoredMatches<T>(
+  typed: string,
+  choices: readonly T[],
+  textOf: (choice: T) => string,
+): { readonly choice: T; readonly score: number }[] {
   return choices
     .map((choice, index) => ({ choice, index, score: matchScore(typed, textOf(choice)) }))
     .filter(({ score }) => score > 0)
-    .sort((a, b) => b.score - a.score || a.index - b.index)
-    .map(({ choice }) => choice);
+    .sort((a, b) => b.score - a.score || a.index - b.index);
+}
+
+/** The choices that answer what was typed, best first; equals keep their order. */
+export function bestMatches<T>(typed: string, choices: readonly T[], textOf: (choice: T) => string): T[] {
+  return scoredMatches(typed, choices, textOf).map(({ choice }) => choice);
 }
 
 /** Without case and accents, so that `creme` finds `Crème`. */

@@ -29,7 +29,7 @@ export class History {
     const undone = await this.#core.change("history.undo", {});
     if (undone === undefined) return;
     this.after();
-    if (undone === null) this.#toasts.show({ kind: "done", message: "There is nothing to undo." });
+    if (undone === null) this.#toasts.show({ kind: "done", topic: "history", message: "There is nothing to undo." });
     else this.#say("Undone", undone, { title: "Redo", run: () => void this.redo() });
   }
 
@@ -37,7 +37,7 @@ export class History {
     const redone = await this.#core.change("history.redo", {});
     if (redone === undefined) return;
     this.after();
-    if (redone === null) this.#toasts.show({ kind: "done", message: "There is nothing to redo." });
+    if (redone === null) this.#toasts.show({ kind: "done", topic: "history", message: "There is nothing to redo." });
     else this.#say("Done again", redone, { title: "Undo", run: () => void this.undo() });
   }
 
@@ -54,6 +54,7 @@ export class History {
     const { id } = operation;
     this.#toasts.show({
       kind: "done",
+      topic: "history",
       message: operation.summary,
       action: { title: "Undo", run: () => void this.#takeBack(id) },
     });
@@ -62,10 +63,14 @@ export class History {
   /** Undoes one operation where it is the newest, and opens no surprises where it is not. */
   async #takeBack(id: number): Promise<void> {
     if (this.next.undo?.id === id) return this.undo();
-    this.#toasts.show({ kind: "done", message: "Something else was done since. The history shows it." });
+    this.#toasts.show({
+      kind: "done",
+      topic: "history",
+      message: "Something else was done since. The history shows it.",
+    });
   }
 
   #say(word: string, { summary }: Operation, action: { title: string; run: () => void }): void {
-    this.#toasts.show({ kind: "done", message: `${word}: ${summary}`, action });
+    this.#toasts.show({ kind: "done", topic: "history", message: `${word}: ${summary}`, action });
   }
 }

@@ -102,19 +102,33 @@ export class Images implements Order {
     return this.columns.versions[this.placeOf(id)] ?? 0;
   }
 
-  /** Shows labels at once, before the core has answered. 0 takes the label off. */
-  putLabel(ids: Iterable<number>, labelId: number): void {
+  /**
+   * Shows labels at once, before the core has answered. 0 takes the label off. What it returns shows again what was there,
+   * for changes that the core refused.
+   */
+  putLabel(ids: Iterable<number>, labelId: number): () => void {
     if (performance.now() - this.#labelledAt > ownMs) this.#put.clear();
     this.#labelledAt = performance.now();
-    const { labelIds, suggestedLabelIds } = this.columns;
+    const { columns } = this;
+    const before: { at: number; id: number; labelId: number; suggestedLabelId: number }[] = [];
     for (const id of ids) {
       const at = this.placeOf(id);
       if (at < 0) continue;
+      const [was, suggested] = [columns.labelIds[at] ?? 0, columns.suggestedLabelIds[at] ?? 0];
+      before.push({ at, id, labelId: was, suggestedLabelId: suggested });
       this.#put.set(id, labelId);
-      labelIds[at] = labelId;
-      if (labelId !== 0) suggestedLabelIds[at] = 0;
+      columns.labelIds[at] = labelId;
+      if (labelId !== 0) columns.suggestedLabelIds[at] = 0;
     }
     this.touched += 1;
+    return () => {
+      for (const { at, id, labelId: was, suggestedLabelId } of before) {
+        this.#put.delete(id);
+        columns.labelIds[at] = was;
+        columns.suggestedLabelIds[at] = suggestedLabelId;
+      }
+      this.touched += 1;
+    };
   }
 
   /** The next place from `at` on whose image has no label and can be seen; wraps round; -1 where there is none. */
@@ -155,6 +169,8 @@ export class Images implements Order {
       this.state = "ready";
     } catch (error) {
       if (asked.signal.aborted) return;
+      // Without a line what is there stays: the core's first word asks for it anew.
+      if (this.state === "ready" && this.#core.line !== "open") return void (this.#revision = 0);
       this.problem = problemOf(error);
       this.state = "failed";
     }

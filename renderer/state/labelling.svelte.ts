@@ -118,19 +118,25 @@ export class Labelling {
   /** Labels the target and moves on; more than one image is said, with a way back. */
   async assign(choice: LabelChoice, ids = this.target()): Promise<void> {
     if (ids.length === 0) return;
-    const { core, history, images, labels } = this.#parts;
-    if ("labelId" in choice) {
-      images.putLabel(ids, choice.labelId);
-      this.remember(choice.labelId);
-    }
+    const { core, history, images } = this.#parts;
+    if ("path" in choice) return this.#assignNew(namesOf(choice.path), ids);
+    const takeBack = images.putLabel(ids, choice.labelId);
+    this.remember(choice.labelId);
     this.#advance(ids);
-    const label = "labelId" in choice ? { labelId: choice.labelId } : { path: namesOf(choice.path) };
-    const done = await core.change("labels.assign", { target: { ids }, label });
-    if (done === undefined) images.reload();
+    const done = await core.change("labels.assign", { target: { ids }, label: choice });
+    if (done === undefined) takeBack();
     else if (ids.length > 1) history.told(done.operation);
-    if ("labelId" in choice) return;
+  }
+
+  /** The same with a label that is made for it: a name may be refused, so nothing moves before the core has answered. */
+  async #assignNew(path: string[], ids: number[]): Promise<void> {
+    const { core, history, images, labels } = this.#parts;
+    const done = await core.change("labels.assign", { target: { ids }, label: { path } });
+    if (done === undefined) return;
+    this.#advance(ids);
+    if (ids.length > 1) history.told(done.operation);
     await labels.load();
-    const made = labels.rows.find(({ path }) => path === namesOf(choice.path).join(" / "));
+    const made = labels.rows.find((row) => row.path === path.join(" / "));
     if (made === undefined) return;
     images.putLabel(ids, made.label.id);
     this.remember(made.label.id);
@@ -140,9 +146,9 @@ export class Labelling {
   async remove(ids = this.target()): Promise<void> {
     if (ids.length === 0) return;
     const { core, history, images } = this.#parts;
-    images.putLabel(ids, 0);
+    const takeBack = images.putLabel(ids, 0);
     const done = await core.change("labels.remove", { target: { ids } });
-    if (done === undefined) images.reload();
+    if (done === undefined) takeBack();
     else if (ids.length > 1) history.told(done.operation);
   }
 

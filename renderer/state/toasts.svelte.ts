@@ -4,6 +4,8 @@ export interface Toast {
   readonly kind: "done" | "problem";
   readonly message: string;
   readonly hint?: string | undefined;
+  /** What it is about: it takes the place of an older one about the same. */
+  readonly topic?: string;
   readonly action?: { readonly title: string; readonly run: () => void } | undefined;
 }
 
@@ -19,7 +21,10 @@ export class Toasts {
   /** Shows a word; a problem stays until it is dismissed. */
   show(toast: Omit<Toast, "id">): number {
     const id = this.#next++;
-    const kept = this.list.slice(-(mostAtOnce - 1));
+    const isSame = (old: Toast): boolean =>
+      (toast.topic !== undefined && old.topic === toast.topic) ||
+      (old.kind === toast.kind && old.message === toast.message);
+    const kept = this.list.filter((old) => !isSame(old)).slice(-(mostAtOnce - 1));
     for (const old of this.list) if (!kept.includes(old)) this.#forget(old.id);
     this.list = [...kept, { ...toast, id }];
     if (toast.kind === "done") this.#start(id);
@@ -29,6 +34,14 @@ export class Toasts {
   dismiss(id: number): void {
     this.#forget(id);
     this.list = this.list.filter((toast) => toast.id !== id);
+  }
+
+  /** Takes the newest word away; false where there is none. */
+  dismissNewest(): boolean {
+    const newest = this.list.at(-1);
+    if (newest === undefined) return false;
+    this.dismiss(newest.id);
+    return true;
   }
 
   /** While the pointer or the focus is on the words, they stay. */

@@ -50,6 +50,9 @@ describe.skipIf(!hasBrowser)("from an empty library to an export (skipped withou
     { timeout: 200_000 },
     async () => {
       await page.getByRole("button", { name: "Open the sample library" }).click();
+      // At once, and not when the first picture has been drawn.
+      const adding = page.getByRole("status").filter({ has: page.getByRole("heading", { name: "Adding pictures" }) });
+      await adding.waitFor({ timeout: 5_000 });
       await page.locator("[data-image] img").first().waitFor(patience);
       await page.getByText(`${pictureCount} images`).first().waitFor(patience);
     },

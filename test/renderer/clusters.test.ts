@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { ModelRow } from "../../core/rpc/views.ts";
+import { clusterState } from "../../renderer/lib/cluster-words.ts";
 import { isGuess, orderClusters, usualClusterCount, type WallCluster } from "../../renderer/lib/cluster-order.ts";
 import { modelFamilies, modelLookOf } from "../../renderer/lib/model-looks.ts";
 
@@ -65,11 +66,18 @@ describe("the wall of clusters", () => {
     expect(idsOf("largest", false)).toEqual([2, 3, 4]);
   });
 
-  test("takes a name for a guess that neighbours say, or fewer than half of the labels", () => {
-    const said = (share: number, source: "members" | "neighbours"): boolean =>
-      isGuess({ proposal: { labelId: 1, label: "Oat", share, source } });
+  test("takes a name for a guess that neighbours say, or fewer than half of the labels, or one label among many", () => {
+    const said = (share: number, source: "members" | "neighbours", labelled = 5, size = 70): boolean =>
+      isGuess({ proposal: { labelId: 1, label: "Oat", share, source }, labelled, size });
     expect([said(0.9, "members"), said(0.4, "members"), said(0.9, "neighbours")]).toEqual([false, true, true]);
-    expect(isGuess({ proposal: null })).toBe(false);
+    expect([said(1, "members", 1), said(1, "members", 2), said(1, "members", 3)]).toEqual([true, true, false]);
+    expect([said(1, "members", 1, 2), said(1, "members", 1, 4)]).toEqual([false, true]);
+    expect(isGuess({ proposal: null, labelled: 0, size: 3 })).toBe(false);
+  });
+
+  test("says how pure a cluster is only where labels tell", () => {
+    expect(clusterState(cluster(1, { size: 72, labelled: 1, purity: 1 }))).toBe("1 labelled");
+    expect(clusterState(cluster(1, { size: 72, labelled: 4, purity: 0.75 }))).toBe("4 labelled · 75 % pure");
   });
 
   test("begins with a number of clusters that the images can fill", () => {

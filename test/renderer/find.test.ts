@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { bestMatches, matchScore } from "../../renderer/lib/find.ts";
+import { labelLines } from "../../renderer/lib/label-lines.ts";
 import { ago, bytes, counted, duration, inShort, percent } from "../../renderer/lib/words.ts";
 
 test("the start of a name comes before the middle, and letters in order come last", () => {
@@ -7,6 +8,25 @@ test("the start of a name comes before the middle, and letters in order come las
   expect(bestMatches("oat", names, (name) => name)).toEqual(["Oat Drink", "Soy & Oat", "Goat Milk"]);
   expect(bestMatches("cst", names, (name) => name)).toEqual(["Crisp set"]);
   expect(bestMatches("", names, (name) => name)).toEqual(names);
+});
+
+test("Enter in the label field takes a label that was begun, and else the new name", () => {
+  const rows = ["Pepper / Orange Bell", "Apple / Royal Gala", "Ginger ale"].map((path, at) => ({
+    label: { id: at + 1, name: path.split(" / ").at(-1) ?? "" },
+    path,
+  }));
+  const lines = (typed: string, create = true, reasons = new Map<number, string>()): string[] =>
+    labelLines(typed, rows, { create, reasons }).map((line) =>
+      line.kind === "new" ? `new ${line.path}` : `${line.row.path}${line.why && ` (${line.why})`}`,
+    );
+  expect(lines("ale")).toEqual(["Ginger ale", "new ale"]);
+  // Its letters are all in "Orange Bell", one after the other.
+  expect(lines("Able")).toEqual(["new Able"]);
+  expect(lines("ala")).toEqual(["new ala", "Apple / Royal Gala"]);
+  expect(lines("Royal Gala")).toEqual(["Apple / Royal Gala"]);
+  expect(lines("oebl", false)).toEqual(["Pepper / Orange Bell"]);
+  expect(lines("  ")).toEqual([]);
+  expect(lines("", true, new Map([[3, "used last"]]))[0]).toBe("Ginger ale (used last)");
 });
 
 test("accents and case make no difference", () => {

@@ -20,6 +20,8 @@ class FakeCore {
   asked: { method: string; params: unknown }[] = [];
   answers: Record<string, unknown> = {};
   columns: ImageColumns = columnsOf(3);
+  /** What lists are refused with. */
+  refusal: CallError | null = null;
   /** Lists that were asked for, and the revision that they are of. */
   lists = 0;
   revision = 1;
@@ -34,6 +36,7 @@ class FakeCore {
       },
       bytes: () => {
         this.lists += 1;
+        if (this.refusal !== null) return Promise.reject(this.refusal);
         return Promise.resolve(encodeImages(this.columns, this.revision).buffer as ArrayBuffer);
       },
       onEvent: (listener) => (this.#listener = listener),
@@ -232,6 +235,31 @@ describe("labelling", () => {
     expect(core.saving).toBe(0);
   });
 
+  test("a label that is refused while the line is cut leaves the pictures where they are", async () => {
+    const { images, selection, labelling } = desk();
+    images.show({});
+    await vi.advanceTimersByTimeAsync(10);
+    const { count } = images;
+    selection.point(1);
+    fake.refusal = new CallError({ code: "core-gone", message: "The core does not answer." });
+    fake.answers["labels.assign"] = fake.refusal;
+    core.line = "lost";
+    await labelling.assign({ labelId: 8 });
+    images.reload();
+    await vi.advanceTimersByTimeAsync(10);
+    expect([images.state, images.count, images.labelOf(1)]).toEqual(["ready", count, 0]);
+  });
+
+  test("nothing moves on before a new name was taken", async () => {
+    const { images, selection, labelling } = desk();
+    images.show({});
+    await vi.advanceTimersByTimeAsync(10);
+    selection.point(1);
+    fake.answers["labels.assign"] = new CallError({ code: "label-invalid", message: "Too long." });
+    await labelling.assign({ path: "x".repeat(300) });
+    expect(selection.focus).toBe(1);
+  });
+
   test("the next unlabelled image is found past labelled ones, round the end", async () => {
     const { images } = desk();
     fake.columns = { ...columnsOf(4), labelIds: Uint32Array.from([0, 3, 3, 3]) };
@@ -259,6 +287,17 @@ describe("what the user likes", () => {
 });
 
 describe("short words", () => {
+  test("one about the same thing takes the place of the last, and Escape takes the newest away", () => {
+    toasts.show({ kind: "done", topic: "history", message: "Undone: a" });
+    toasts.show({ kind: "problem", message: "No room left." });
+    toasts.show({ kind: "done", topic: "history", message: "Undone: b" });
+    toasts.show({ kind: "problem", message: "No room left." });
+    expect(toasts.list.map(({ message }) => message)).toEqual(["Undone: b", "No room left."]);
+    expect(toasts.dismissNewest()).toBe(true);
+    expect(toasts.list.map(({ message }) => message)).toEqual(["Undone: b"]);
+    expect([toasts.dismissNewest(), toasts.dismissNewest()]).toEqual([true, false]);
+  });
+
   test("what was done leaves by itself, what went wrong stays, three at most", () => {
     toasts.show({ kind: "done", message: "a" });
     toasts.show({ kind: "problem", message: "b" });
