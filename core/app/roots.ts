@@ -2,18 +2,22 @@
  * Folders that the page may browse, take pictures from and write into. Paths are compared after links are followed, so
  * that no link inside a root leads out of it.
  */
-import { readdir, realpath, stat } from "node:fs/promises";
+import { lstat, readdir, realpath, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import type { Folder, FolderRoot } from "../rpc/views.ts";
 import { CoreError } from "../util/errors.ts";
 
 export interface Roots {
+  /** The folders that were given, or the home folder, and what counts as well. */
+  given(): readonly string[];
   list(): Promise<FolderRoot[]>;
   /** The real path of a file or folder inside a root. Throws `path-outside` or `path-missing`. */
   existing(path: string): Promise<string>;
   /** The real path that a new file or folder would have; the one it stands in must be inside a root. Throws as above. */
   fresh(path: string): Promise<string>;
+  /** `fresh`, for what is written over nothing, nor through a link. Throws as above, and `export-exists` for what is there. */
+  unused(path: string): Promise<string>;
   /** What is in a folder. Throws as above, and `folder-unreadable`. */
   browse(path: string): Promise<Folder>;
 }
@@ -43,13 +47,24 @@ export function createRoots(given: readonly string[], more: () => readonly strin
     if (!roots.some((root) => isInside(root, real))) throw outside(path);
     return { real, roots };
   };
+  const fresh = async (path: string): Promise<string> =>
+    join((await check(dirname(resolve(path)))).real, basename(path));
   return {
+    given: () => [...folders, ...more()],
     list: async () => {
       const real = await Promise.all(folders.map((folder) => realpath(folder).catch(() => null)));
       return real.flatMap((path) => (path === null ? [] : [{ path, name: basename(path) || path }]));
     },
     existing: async (path) => (await check(path)).real,
-    fresh: async (path) => join((await check(dirname(resolve(path)))).real, basename(path)),
+    fresh,
+    unused: async (path) => {
+      const real = await fresh(path);
+      // Not followed: a link that leads nowhere yet is in the way, too.
+      if ((await lstat(real).catch(() => null)) === null) return real;
+      throw new CoreError("export-exists", `${real} is there already.`, {
+        hint: "Choose another name, or move it away. Dinoscope writes over nothing of yours.",
+      });
+    },
     browse: async (path) => {
       const { real, roots } = await check(path);
       const entries = await readdir(real, { withFileTypes: true }).catch((cause: unknown) => {

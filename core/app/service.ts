@@ -9,7 +9,7 @@ import { contract, type MethodName } from "../rpc/contract.ts";
 import type { ChangeKind, EventMessage } from "../rpc/messages.ts";
 import { imageQuery } from "../rpc/schemas.ts";
 import type { JobView } from "../rpc/views.ts";
-import { CoreError } from "../util/errors.ts";
+import { CoreError, errorFromRecord, errorRecord } from "../util/errors.ts";
 import type { App } from "../app.ts";
 import { createBytes, type Bytes, type Content } from "./bytes.ts";
 import { checkHandlers } from "./handlers/checks.ts";
@@ -21,6 +21,7 @@ import { maskHandlers } from "./handlers/masks.ts";
 import { modelHandlers } from "./handlers/models.ts";
 import { runHandlers } from "./handlers/runs.ts";
 import { workHandlers } from "./handlers/work.ts";
+import { guestView } from "./guest-view.ts";
 import { createImageColumnStore } from "./image-columns.ts";
 import { createJobQueue, type JobMoment } from "./job-queue.ts";
 import { changesOfJob, createJobWorkers } from "./job-workers.ts";
@@ -43,6 +44,8 @@ export interface Service {
   addQuery(bytes: Uint8Array, modelId: number): Promise<string>;
   /** What a new connection is told first. */
   hello(caller: Caller): EventMessage;
+  /** A message as guests are shown it: of folders and files only the names. `call` answers them so by itself. */
+  forGuests(message: EventMessage): EventMessage;
   /** Calls `listener` for every event, until the function returned is called. */
   on(listener: (message: EventMessage) => void): () => void;
   /** Stops jobs so that they can go on later, and closes the library. */
@@ -137,6 +140,7 @@ export function createService(
     ...workHandlers(office),
   } satisfies Readonly<Record<MethodName, unknown>>;
   const bytes = createBytes(office, instance);
+  const forGuests = <Value>(value: Value): Value => guestView(value, [library.folder, ...office.roots.given()]);
   return {
     folder: library.folder,
     bytes,
@@ -148,8 +152,15 @@ export function createService(
       }
       // The table has one handler for each method, with just these parameters.
       const handler = handlers[method] as (parameters: unknown, caller: Caller) => unknown;
-      return await handler(checked(contract[method].parameters, parameters), caller);
+      const asked = checked(contract[method].parameters, parameters);
+      if (!caller.guest) return await handler(asked, caller);
+      try {
+        return forGuests(await handler(asked, caller));
+      } catch (error) {
+        throw errorFromRecord(forGuests(errorRecord(error)));
+      }
     },
+    forGuests,
     prepare: () => {
       try {
         columns.rows();

@@ -13,7 +13,7 @@ export interface Method<Schema extends v.GenericSchema = v.GenericSchema, Result
   readonly [resultOf]?: Result;
 }
 
-/** A method that guests may call: it changes nothing and shows nothing outside the library. */
+/** A method that guests may call: it changes nothing, and of folders and files guests are shown the names alone. */
 export function look<Result>(): <Schema extends v.GenericSchema>(parameters: Schema) => Method<Schema, Result> {
   return (parameters) => ({ parameters, access: "look" });
 }

@@ -48,6 +48,7 @@ export function createSockets(service: Service, limits: SocketLimits = socketLim
     handleProtocols: () => false,
   });
   const alive = new WeakSet<WebSocket>();
+  const guests = new WeakSet<WebSocket>();
   const send = (socket: WebSocket, text: string): void => {
     if (socket.readyState !== socket.OPEN) return;
     if (socket.bufferedAmount > limits.bufferedBytes) {
@@ -60,7 +61,11 @@ export function createSockets(service: Service, limits: SocketLimits = socketLim
   const off = service.on((message: EventMessage) => {
     if (server.clients.size === 0) return;
     const text = JSON.stringify(message);
-    for (const socket of server.clients) send(socket, text);
+    let guestText: string | undefined;
+    for (const socket of server.clients) {
+      if (guests.has(socket)) send(socket, (guestText ??= JSON.stringify(service.forGuests(message))));
+      else send(socket, text);
+    }
   });
   const pings = setInterval(() => {
     for (const socket of server.clients) {
@@ -74,6 +79,7 @@ export function createSockets(service: Service, limits: SocketLimits = socketLim
     const takeMessage = createBucket(limits);
     let pending = 0;
     alive.add(socket);
+    if (caller.guest) guests.add(socket);
     socket.on("pong", () => alive.add(socket));
     // A frame that breaks the protocol ends its connection, which ws does by itself.
     socket.on("error", () => {});

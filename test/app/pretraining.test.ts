@@ -97,6 +97,7 @@ test("a run is trained as a job, told as it goes, looked at, and discarded", asy
 
   const file = await call("runs.export", { runId: 1, path: join(folder, "full.safetensors") });
   expect(existsSync(file)).toBe(true);
+  await expect(call("runs.export", { runId: 1, path: file })).rejects.toMatchObject({ code: "export-exists" });
   await call("runs.discard", { runId: 1 });
   expect(await call("models.list", {})).toEqual([]);
   expect((await call("runs.get", { runId: 1 })).curve).toHaveLength(6);

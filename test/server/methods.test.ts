@@ -1,6 +1,6 @@
 /** Every method of the contract over the socket, against a small library that is built through them. */
 import { existsSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { contract, type MethodName } from "../../core/rpc/contract.ts";
 import { decodeGrid, decodeImages, decodeMap, imageFlags } from "../../core/rpc/columns.ts";
@@ -469,6 +469,15 @@ describe("models", () => {
     const tiny = rows[0]?.model.id ?? 0;
     const files = await client.call("models.export", { modelId: tiny, format: "timm", path: join(folder, "exported") });
     expect(files.length).toBeGreaterThan(0);
+    // Over nothing that is there, and through no link: not out of the roots, nor to what is not there yet.
+    symlinkSync("/tmp/dinoscope-not-there", join(folder, "link"));
+    for (const format of ["timm", "huggingface", "onnx"] as const) {
+      for (const name of ["exported", "link", "photos"]) {
+        const refused = await client.refusal("models.export", { modelId: tiny, format, path: join(folder, name) });
+        expect(refused, `${format} ${name}`).toBe("export-exists");
+      }
+    }
+    expect(existsSync("/tmp/dinoscope-not-there")).toBe(false);
     const imported = await client.call("models.import", { path: files[0] ?? "", name: "again", heads: 3 });
     expect(imported.name).toBe("again");
     expect(await client.refusal("models.import", { path: "/etc/passwd" })).toBe("path-outside");
@@ -545,5 +554,25 @@ describe("guests", () => {
     const posted = await served.ask("/queries?model=1", { method: "POST", headers, body: "x" });
     expect(posted.status).toBe(403);
     expect((await served.ask("/images", { headers })).status).toBe(200);
+  });
+
+  test("are shown the names of folders and files, and not where they lie", async () => {
+    const guest = await served.connect(tokenOf(served.server.guestUrl));
+    const told = guest.event("job", ({ job }) => job.kind === "ingest" && job.state === "failed");
+    const missing = join(folder, "nothing-here");
+    await expect(runJob(client, { kind: "ingest", parameters: { folder: missing } })).rejects.toThrow(missing);
+    const [seen, overview, jobs] = [
+      await told,
+      await guest.call("library.overview", {}),
+      await guest.call("jobs.list", { limit: 50 }),
+    ];
+    expect(seen.job.parameters).toMatchObject({ folder: "nothing-here" });
+    expect(overview).toMatchObject({ folder: "library", name: "library" });
+    expect(overview.sources.map(({ source }) => source.folder)).toContain("photos");
+    const details = await guest.call("images.detail", { imageId: imageIds[0] ?? 0 });
+    expect(details.file).toBe(basename(details.image.path));
+    const texts = [seen, overview, jobs, details, await guest.call("history.list", {}), guest.events];
+    expect(texts.map((part) => JSON.stringify(part)).join("")).not.toContain(folder);
+    expect((await client.call("library.overview", {})).folder).toBe(join(folder, "library"));
   });
 });

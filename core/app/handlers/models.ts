@@ -39,7 +39,7 @@ export function modelHandlers(office: Office): Handlers<typeof modelMethods> {
       return model;
     },
     "models.export": async ({ modelId, format, path }) =>
-      app.exportModel(modelOf(office, modelId).name, format, await office.roots.fresh(path)),
+      app.exportModel(modelOf(office, modelId).name, format, await office.roots.unused(path)),
     "models.rename": ({ modelId, name }) => {
       renameModel(db, modelOf(office, modelId).id, name);
       office.changed(["models"], []);

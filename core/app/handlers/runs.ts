@@ -41,7 +41,7 @@ export function runHandlers(office: Office): Handlers<typeof runMethods> {
       office.changed(["models", "embeddings", "suggestions", "clusters", "map", "findings", "history"], null);
       return run;
     },
-    "runs.export": async ({ runId, path }) => office.app.exportRun(runId, await office.roots.fresh(path)),
+    "runs.export": async ({ runId, path }) => office.app.exportRun(runId, await office.roots.unused(path)),
   };
 }
 
