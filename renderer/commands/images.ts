@@ -158,6 +158,15 @@ export const imageCommands: readonly AppCommand[] = [
     run: ({ selection }) => selection.clear(),
   },
   {
+    id: "show-only-selected",
+    title: "Show only the selected images",
+    group: "Selection",
+    keys: ["Shift+O"],
+    when: ({ place, selection }) => place.imageId === null && selection.count > 0,
+    run: ({ place, selection }) =>
+      place.go({ view: "grid", imageId: null, filter: { ...place.filter, ids: selection.ids() } }),
+  },
+  {
     id: "sort-by-similarity",
     title: "Sort by similarity to the selection",
     group: "Selection",

@@ -61,6 +61,11 @@ export class IdSet {
   }
 }
 
+/** Signs that ids may take up in an address. */
+export const longestLink = 3000;
+/** Ids that the text of an address may stand for. */
+export const mostLinked = 1_000_000;
+
 /** Ids as short text for links: runs in base 36, `3-a.15`. */
 export function idsToText(ids: Iterable<number>): string {
   const runs: string[] = [];

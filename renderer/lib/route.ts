@@ -3,6 +3,11 @@
  * the same filter, order, selection and picture.
  */
 import type { ImageFilter, ImageSort } from "../../core/rpc/schemas.ts";
+import { idsFromText, idsToText, longestLink, mostLinked } from "./id-set.ts";
+
+/** The views that there are, as addresses name them. */
+export const viewNames = ["grid", "clusters", "review", "map", "checks", "train", "export"] as const;
+export type ViewName = (typeof viewNames)[number];
 
 export interface Route {
   readonly view: string;
@@ -45,6 +50,8 @@ export function routeToText(route: Route): string {
   put("cluster", filter.clusterId === undefined ? undefined : (filter.clusterId?.toString() ?? "none"));
   put("mask", filter.mask);
   put("state", filter.state);
+  put("embedded", filter.embedded === undefined ? undefined : filter.embedded ? "yes" : "no");
+  put("only", filter.ids === undefined ? undefined : onlyText(filter.ids));
   put("sort", sortToText(sort));
   put("selected", route.selected);
   for (const [name, value] of Object.entries(route.extra)) put(`${route.view}.${name}`, value);
@@ -53,16 +60,40 @@ export function routeToText(route: Route): string {
   return `/${route.view}${picture}${rest === "" ? "" : `?${rest}`}`;
 }
 
+/** The view that a text names, whether there is such a one or not. */
+export function viewOf(text: string): string {
+  return /^#?\/?([^/?]*)/.exec(text)?.[1] ?? "";
+}
+
+/** Images chosen one by one, by the word that stands for them in the address. */
+export type HeldIds = ReadonlyMap<string, readonly number[]>;
+
+const wordMark = "~";
+
+/** Ids of a filter as an address has them: written out where that is short, else a word that only this page knows. */
+export function onlyText(ids: readonly number[]): string {
+  const text = idsToText(ids.toSorted((a, b) => a - b));
+  if (text.length <= longestLink && text !== "") return text;
+  let hash = 0;
+  for (let at = 0; at < text.length; at++) hash = (Math.imul(hash, 31) + text.charCodeAt(at)) >>> 0;
+  return `${wordMark}${ids.length}.${hash.toString(36)}`;
+}
+
+/** Whether the text of such ids is a word, which says nothing by itself. */
+export function isHeldWord(text: string): boolean {
+  return text.startsWith(wordMark);
+}
+
 /** The route of a text; what makes no sense in it is left out, since people edit addresses. */
-export function routeFromText(text: string): Route {
+export function routeFromText(text: string, held: HeldIds = new Map()): Route {
   const [path = "", query = ""] = text.replace(/^#/, "").split("?");
   const [view = "", picture = ""] = path.split("/").filter(Boolean);
   const words = new URLSearchParams(query);
-  const name = /^[a-z]+$/.test(view) ? view : startRoute.view;
+  const name = oneOf(viewNames, view) ?? startRoute.view;
   return {
     view: name,
     imageId: idOf(picture) ?? null,
-    filter: filterOf(words),
+    filter: filterOf(words, held),
     sort: sortFromText(words.get("sort") ?? ""),
     selected: words.get("selected") ?? "",
     extra: Object.fromEntries(
@@ -71,7 +102,7 @@ export function routeFromText(text: string): Route {
   };
 }
 
-function filterOf(words: URLSearchParams): ImageFilter {
+function filterOf(words: URLSearchParams, held: HeldIds): ImageFilter {
   const text = words.get("text") ?? undefined;
   const sourceId = idOf(words.get("source"));
   const labelIds = idsOf(words.get("label"));
@@ -82,6 +113,10 @@ function filterOf(words: URLSearchParams): ImageFilter {
   const clusterId = cluster === "none" ? null : idOf(cluster);
   const mask = oneOf(masks, words.get("mask"));
   const state = oneOf(states, words.get("state"));
+  const embedded = { yes: true, no: false }[words.get("embedded") ?? ""];
+  const only = words.get("only");
+  // A choice that is not known any more is one of no images: a link never shows more than it stood for.
+  const ids = only === null ? undefined : [...(held.get(only) ?? idsFromText(only, mostLinked) ?? [])];
   return {
     ...(text === undefined ? {} : { text }),
     ...(sourceId === undefined ? {} : { sourceId }),
@@ -92,6 +127,8 @@ function filterOf(words: URLSearchParams): ImageFilter {
     ...(clusterId === undefined ? {} : { clusterId }),
     ...(mask === undefined ? {} : { mask }),
     ...(state === undefined ? {} : { state }),
+    ...(embedded === undefined ? {} : { embedded }),
+    ...(ids === undefined ? {} : { ids }),
   };
 }
 

@@ -1,7 +1,7 @@
 import { createContext, untrack } from "svelte";
 import { queryPath } from "../../core/rpc/paths.ts";
 import { connectCore, pageSocket, type CoreClient } from "../core-client.ts";
-import { idsFromText, idsToText } from "../lib/id-set.ts";
+import { idsFromText, idsToText, longestLink, mostLinked } from "../lib/id-set.ts";
 import type { Stroke } from "../lib/keys.ts";
 import { picturesAgain } from "../lib/pictures-again.ts";
 import { Checks } from "./checks.svelte.ts";
@@ -27,10 +27,6 @@ import { Toasts } from "./toasts.svelte.ts";
 import { Training } from "./training.svelte.ts";
 
 export type AppCommand = Command<App>;
-
-/** Ids that a link may carry; a longer selection stays out of the address. */
-const longestLink = 3000;
-const mostLinked = 1_000_000;
 
 /** Views that show the images of the filter: in others nobody sees what is selected. */
 const listViews: readonly string[] = ["grid", "map"];
@@ -176,6 +172,7 @@ export class App {
   #linkSelection(): void {
     const { count } = this.selection;
     const text = count === 0 || count > mostLinked ? "" : idsToText(this.selection.ids());
+    // A longer selection stays out of the address.
     const selected = text.length > longestLink ? "" : text;
     if (selected !== this.place.route.selected) this.place.go({ selected }, "replace");
   }

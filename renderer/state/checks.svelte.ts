@@ -66,6 +66,8 @@ export class Checks implements Within {
   #found = $state.raw<readonly ShownFinding[]>([]);
   /** Findings that were dealt with, until the core has said so. */
   #gone = $state.raw<ReadonlySet<string>>(new Set());
+  /** The tab that the findings are of. */
+  #shows: CheckTab | null = null;
   #wanted = $state(0);
   readonly #parts: Parts;
   readonly #soon;
@@ -103,18 +105,17 @@ export class Checks implements Within {
   }
 
   show(tab: CheckTab): void {
-    if (tab === this.tab) return;
-    this.#found = [];
-    this.#wanted = 0;
-    this.side = 0;
-    this.state = "loading";
-    this.#parts.place.keep({ tab: tab === "wrong-labels" ? "" : tab, about: "" });
+    if (tab !== this.tab) this.#parts.place.keep({ tab: tab === "wrong-labels" ? "" : tab, about: "" }, "push");
   }
 
   /** Asks for what there is now; the finding that is looked at stays. */
   async load(): Promise<void> {
     const { core, place } = this.#parts;
     const { tab } = this;
+    if (tab !== this.#shows) {
+      this.#shows = tab;
+      [this.#found, this.#wanted, this.side, this.state] = [[], 0, 0, "loading"];
+    }
     try {
       const [counts, rare, found] = await Promise.all([
         core.call("checks.counts", {}),

@@ -29,6 +29,8 @@ const usual: Recipe = { method: "attention", mass: 0.6, refined: true, component
 /** The picture that is open: what the model sees in it, its mask, and the tools to correct that. */
 export class Picture {
   detail = $state.raw<ImageDetail | null>(null);
+  /** Whether the library has no image of this number: a link from elsewhere, or an old one. */
+  unknown = $state(false);
   overlay = $state<Overlay>("none");
   opacity = $state(0.6);
   /** While V is held. */
@@ -83,7 +85,7 @@ export class Picture {
     void this.save();
     [this.#imageId, this.#modelId] = [imageId, modelId];
     [this.detail, this.attention, this.kept, this.live, this.problem] = [null, null, null, null, null];
-    this.trying = false;
+    [this.trying, this.unknown] = [false, false];
     await this.#load();
   }
 
@@ -270,8 +272,12 @@ export class Picture {
   async #loadDetail(): Promise<void> {
     const imageId = this.#imageId;
     if (imageId === null) return;
-    const detail = await this.#parts.core.call("images.detail", { imageId }).catch(() => null);
-    if (this.#imageId === imageId) this.detail = detail;
+    let unknown = false;
+    const detail = await this.#parts.core.call("images.detail", { imageId }).catch((error: unknown) => {
+      unknown = problemOf(error).code === "image-unknown";
+      return null;
+    });
+    if (this.#imageId === imageId) [this.detail, this.unknown] = [detail, unknown];
   }
 
   async #loadKept(): Promise<void> {

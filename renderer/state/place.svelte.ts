@@ -1,4 +1,4 @@
-import { routeFromText, routeToText, startRoute, type Route } from "../lib/route.ts";
+import { isHeldWord, onlyText, routeFromText, routeToText, startRoute, viewOf, type Route } from "../lib/route.ts";
 
 /** Where the route is kept: the address of the page, or a stand-in of a test. */
 export interface Address {
@@ -26,6 +26,9 @@ export function pageAddress(page: Window): Address {
 /** Views that show what the filter leaves. */
 const filteredViews: readonly string[] = ["grid", "map", "export"];
 
+/** Choices of very many images that are remembered for the way back. */
+const mostHeld = 8;
+
 /** Where the user is: view, filter, order, open picture. Every part of it is in the address. */
 export class Place {
   route = $state.raw<Route>(startRoute);
@@ -36,28 +39,50 @@ export class Place {
   /** Conditions that are set, one each. */
   readonly filterCount = $derived(Object.keys(this.route.filter).length);
   readonly #address: Address;
+  /** Choices of images too long for the address, by the word that stands there; the newest last. */
+  readonly #held = new Map<string, readonly number[]>();
 
   constructor(address: Address) {
     this.#address = address;
-    this.route = routeFromText(address.read());
+    this.route = this.#read();
   }
 
   /** Follows the address; returns how to stop. */
   start(): () => void {
-    return this.#address.watch(() => (this.route = routeFromText(this.#address.read())));
+    return this.#address.watch(() => (this.route = this.#read()));
   }
 
   /** Goes somewhere; what is not named stays. `replace` leaves no step to go back to. */
   go(change: Partial<Route>, how: "push" | "replace" = "push"): void {
     const viewChanges = change.view !== undefined && change.view !== this.route.view;
     this.route = { ...this.route, ...(viewChanges ? { extra: {}, imageId: null } : {}), ...change };
+    this.#hold(this.route.filter.ids);
     this.#address.write(routeToText(this.route), how);
   }
 
+  /** The route of the address; one of a view that there is not becomes that of the grid. */
+  #read(): Route {
+    const text = this.#address.read();
+    const route = routeFromText(text, this.#held);
+    if (viewOf(text) !== "" && viewOf(text) !== route.view) this.#address.write(routeToText(route), "replace");
+    return route;
+  }
+
+  #hold(ids: readonly number[] | undefined): void {
+    const word = ids === undefined ? "" : onlyText(ids);
+    if (ids === undefined || ids.length === 0 || !isHeldWord(word)) return;
+    this.#held.delete(word);
+    this.#held.set(word, ids);
+    for (const old of [...this.#held.keys()].slice(0, -mostHeld)) this.#held.delete(old);
+  }
+
   /** Sets conditions of the filter; `undefined` drops one. */
-  narrow(change: { [Key in keyof Route["filter"]]?: Route["filter"][Key] | undefined }): void {
+  narrow(
+    change: { [Key in keyof Route["filter"]]?: Route["filter"][Key] | undefined },
+    how: "push" | "replace" = "push",
+  ): void {
     const entries = Object.entries({ ...this.route.filter, ...change }).filter(([, value]) => value !== undefined);
-    this.go({ filter: Object.fromEntries(entries), imageId: null });
+    this.go({ filter: Object.fromEntries(entries), imageId: null }, how);
   }
 
   /** Sets conditions as `narrow` does, and goes to the grid from a view that shows nothing of it. */

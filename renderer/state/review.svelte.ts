@@ -138,19 +138,20 @@ export class Review implements Within {
   }
 
   setMode(mode: ReviewMode): void {
-    this.#parts.place.keep({ mode: mode === "suggestions" ? "" : mode });
+    this.#parts.place.keep({ mode: mode === "suggestions" ? "" : mode }, "push");
   }
 
   /** Shows the suggestions of a label; null for those of all. */
-  setLabel(labelId: number | null): void {
-    this.#parts.place.keep({ mode: "", label: labelId === null ? "" : String(labelId) });
+  setLabel(labelId: number | null, how: "push" | "replace" = "push"): void {
+    this.#parts.place.keep({ mode: "", label: labelId === null ? "" : String(labelId) }, how);
   }
 
   /** The label above or below in the list with something to review. */
   besideLabel(by: 1 | -1): void {
     const ids = [null, ...this.counts.map(({ labelId }) => labelId)];
     const next = ids[ids.indexOf(this.labelId) + by];
-    if (next !== undefined) this.setLabel(next);
+    // Many are stepped through on the way to one: the way back leads past them.
+    if (next !== undefined) this.setLabel(next, "replace");
   }
 
   /** Asks for the list anew; nothing of it is decided. */

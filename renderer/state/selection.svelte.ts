@@ -70,7 +70,7 @@ export class Selection {
   /** Lets go of what is not on a list any more. */
   keepTo(order: Pick<Order, "placeOf">): void {
     const on = (id: number | null): number | null => (id !== null && order.placeOf(id) >= 0 ? id : null);
-    const kept = new IdSet(this.#ids.values().filter((id) => order.placeOf(id) >= 0));
+    const kept = new IdSet([...this.#ids.values()].filter((id) => order.placeOf(id) >= 0));
     const isWhole = kept.size === this.#ids.size && on(this.focus) === this.focus && on(this.#anchor) === this.#anchor;
     if (isWhole) return;
     this.#ids = kept;

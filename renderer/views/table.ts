@@ -6,6 +6,7 @@ import ListChecks from "@lucide/svelte/icons/list-checks";
 import GraduationCap from "@lucide/svelte/icons/graduation-cap";
 import PackageOpen from "@lucide/svelte/icons/package-open";
 import type { Component } from "svelte";
+import type { ViewName } from "../lib/route.ts";
 import ClustersView from "./clusters/ClustersView.svelte";
 import ChecksView from "./checks/ChecksView.svelte";
 import ExportView from "./export/ExportView.svelte";
@@ -17,7 +18,7 @@ import TrainView from "./train/TrainView.svelte";
 /** A view of the library: a tab in the top bar, a command, an address. */
 export interface View {
   /** Lower-case letters: stands in addresses. */
-  readonly id: string;
+  readonly id: ViewName;
   readonly title: string;
   readonly icon: Component<{ size?: number | string }>;
   /** Keys that open it, as lib/keys.ts writes them. */

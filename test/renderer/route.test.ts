@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { routeFromText, routeToText, startRoute, type Route } from "../../renderer/lib/route.ts";
+import { isHeldWord, onlyText, routeFromText, routeToText, startRoute, type Route } from "../../renderer/lib/route.ts";
 import { Place, type Address } from "../../renderer/state/place.svelte.ts";
 
 const routes: Route[] = [
@@ -18,6 +18,8 @@ const routes: Route[] = [
       clusterId: 12,
       mask: "edited",
       state: "problem",
+      embedded: false,
+      ids: [2, 3, 4, 70],
     },
     sort: { by: "date", descending: true },
     selected: "1-5.a",
@@ -34,7 +36,7 @@ describe("the address", () => {
     expect(routeFromText(`#${text}`)).toEqual(route);
   });
 
-  test.each(["", "#", "#/", "#/grid?label=x&source=-1&sort=odd&mask=maybe", "#/GRID/0", "#/../../etc"])(
+  test.each(["", "#", "#/", "#/grid?label=x&source=-1&sort=odd&mask=maybe", "#/GRID/0", "#/nonsense", "#/../../etc"])(
     "%j opens the grid, whole",
     (text) => expect(routeFromText(text)).toEqual(startRoute),
   );
@@ -79,6 +81,31 @@ describe("the place", () => {
     place.keep({ cut: "0.9" });
     place.go({ view: "map" });
     expect(place.route).toEqual({ ...startRoute, view: "map", filter: { text: "oat" } });
+  });
+
+  test("a choice of very many images is a word in the address, which means nothing on another page", () => {
+    const address = kept();
+    const place = new Place(address);
+    place.start();
+    const ids = Array.from({ length: 5000 }, (_, at) => 3 * at + 1);
+    place.narrow({ ids });
+    const link = address.text;
+    expect(link.length).toBeLessThan(60);
+    place.narrow({ ids: undefined });
+    address.back(link);
+    expect(place.filter.ids).toEqual(ids);
+    // Elsewhere it is a choice of none, and not all images.
+    expect(routeFromText(link).filter).toEqual({ ids: [] });
+    expect(isHeldWord(onlyText(ids.slice(0, 400)))).toBe(false);
+  });
+
+  test("an address of a view that there is not becomes that of the grid", () => {
+    const address = kept();
+    address.text = "#/nonsense?label=3";
+    const place = new Place(address);
+    expect(place.view).toBe("grid");
+    expect(address.text).toBe("#/grid?label=3");
+    expect(address.steps).toBe(0);
   });
 
   test("going back in the browser goes back here", () => {
