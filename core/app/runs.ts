@@ -7,6 +7,7 @@ import {
   type RunWatch,
 } from "../jobs/pretrain.ts";
 import { estimateRun, type PretrainChoice } from "../jobs/pretrain-plan.ts";
+import { estimateResume, type ResumeChoice } from "../jobs/pretrain-resume.ts";
 import { discardRun, exportRun, showRun } from "../jobs/runs.ts";
 import type { Workplace } from "../jobs/run.ts";
 import { runAttention, runMetrics } from "../library/run-metrics.ts";
@@ -26,6 +27,8 @@ export interface RunViews {
   runAttention(id: number, iteration: number): RunAttention[];
   /** What a pretraining would take, from a few iterations that leave no trace. */
   estimatePretraining(choice: PretrainChoice): Promise<PretrainEstimate>;
+  /** What is left of a run that goes on. */
+  estimateResume(choice: ResumeChoice): Promise<PretrainEstimate>;
   /** Writes a run's full checkpoint in the official layout; returns the file. */
   exportRun(id: number, destination: string): Promise<string>;
 }
@@ -47,6 +50,7 @@ export function runViews({ library, engine }: Desk): RunViews {
     runMetrics: (id, page) => runMetrics(db, id, page),
     runAttention: (id, iteration) => runAttention(db, id, iteration),
     estimatePretraining: (choice) => estimateRun({ library, engine }, choice),
+    estimateResume: (choice) => estimateResume({ library, engine }, choice),
     exportRun: (id, destination) => exportRun({ library, engine }, id, destination),
   };
 }

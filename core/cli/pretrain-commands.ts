@@ -20,7 +20,13 @@ export function addPretrainCommands(program: Command): void {
     .action((flags: PretrainFlags, command: Command) =>
       run(command, async (context) => {
         const { app, viewer, output, watch } = context;
-        if (flags.estimate === true) return reportEstimate(output, await viewer().estimatePretraining(newRunOf(flags)));
+        if (flags.estimate === true) {
+          const estimate =
+            flags.resume === undefined
+              ? viewer().estimatePretraining(newRunOf(flags))
+              : viewer().estimateResume(resumedRunOf(flags));
+          return reportEstimate(output, await estimate);
+        }
         let saved = false;
         const onRun = (event: RunEvent): void => {
           saved ||= event.kind === "saved";
@@ -215,9 +221,9 @@ function whenSame(since: number): string {
 
 function reportEstimate(output: Output, estimate: PretrainEstimate): void {
   output.data("estimate", estimate);
-  const { preset, device, imageCount, epochs, imagesPerSecond, milliseconds } = estimate;
+  const { preset, runId, device, imageCount, epochs, imagesPerSecond, milliseconds } = estimate;
   output.paragraph(
-    `Preset ${preset}: ${describeSettings(estimate)}; ${rate(epochs)} passes over ${counted(imageCount, "picture")}.`,
+    `${runId === null ? `Preset ${preset}` : `What is left of run ${runId}`}: ${describeSettings(estimate)}; ${rate(epochs)} passes over ${counted(imageCount, "picture")}.`,
     2,
   );
   output.line(`About ${duration(milliseconds)} on ${device}, at ${rate(imagesPerSecond)} pictures a second.`);

@@ -10,7 +10,7 @@ import type { Architecture } from "../nn/architecture.ts";
 import { listModels } from "../library/models.ts";
 import type { ReadLibrary } from "../library/open.ts";
 import type { PretrainEstimate } from "../rpc/api.ts";
-import type { RunStart } from "../rpc/records.ts";
+import type { Run, RunStart } from "../rpc/records.ts";
 import { CoreError } from "../util/errors.ts";
 import { runPictures, type RunPictures } from "./pretrain-pictures.ts";
 
@@ -89,31 +89,42 @@ export function withMicroBatch(settings: TrainingSettings, microBatch: number | 
 
 /** What a run would take, from a few iterations that leave no trace. */
 export async function estimateRun(desk: PlanDesk, choice: PretrainChoice): Promise<PretrainEstimate> {
-  const plan = await planRun(desk, choice);
-  const { stepMs, device, settings } = await measureSteps(desk, plan);
+  return estimatePlan(desk, await planRun(desk, choice), null);
+}
+
+/** The same for what is left of a run that goes on; null for a new one. */
+export async function estimatePlan(
+  desk: PlanDesk,
+  plan: Plan,
+  run: Pick<Run, "id" | "iteration"> | null,
+): Promise<PretrainEstimate> {
+  const from = run?.iteration ?? 0;
+  const { stepMs, device, settings } = await measureSteps(desk, plan, from);
   const { preset, pictures } = plan;
   const imageCount = pictures.imageIds.length;
+  const iterations = settings.iterations - from;
   return {
-    ...{ preset, device, imageCount },
+    ...{ preset, device, imageCount, runId: run?.id ?? null, iterations },
     settings: { ...settings },
-    iterations: settings.iterations,
-    epochs: (settings.iterations * settings.batch) / imageCount,
+    epochs: (iterations * settings.batch) / imageCount,
     imagesPerSecond: (settings.batch / stepMs) * 1000,
-    milliseconds: timeOf(settings.iterations, stepMs),
+    milliseconds: timeOf(iterations, stepMs),
   };
 }
 
-/** Milliseconds of a step in the mean of the run, whose first part may have smaller crops than the rest. */
+/** Milliseconds of a step in the mean of the iterations from one on, whose first may have smaller crops than the rest. */
 async function measureSteps(
   desk: PlanDesk,
   plan: Plan,
+  from = 0,
 ): Promise<{ stepMs: number; device: string; settings: TrainingSettings }> {
   const measured = await measurePhase(desk, plan);
   const { lowResolution, iterations } = plan.settings;
   if (lowResolution === undefined) return measured;
   const { lowResolution: _, ...full } = { ...plan.settings, microBatch: measured.settings.microBatch };
   const { stepMs } = await measurePhase(desk, { ...plan, settings: full as TrainingSettings });
-  const share = Math.min(1, lowResolution.iterations / iterations);
+  const left = Math.max(1, iterations - from);
+  const share = Math.min(1, Math.max(0, lowResolution.iterations - from) / left);
   return { ...measured, stepMs: share * measured.stepMs + (1 - share) * stepMs };
 }
 

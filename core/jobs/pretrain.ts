@@ -1,29 +1,17 @@
 import { join } from "node:path";
-import { iterationsPerEpoch } from "../nn/dino/epochs.ts";
 import type { TrainingSettings } from "../nn/dino/settings.ts";
 import { probeSetOf, saveProbeSet } from "../library/probe-sets.ts";
 import { runProbes } from "../library/run-metrics.ts";
-import {
-  completeRun,
-  endRun,
-  insertRun,
-  listRuns,
-  restoreRun,
-  resumeRun,
-  runById,
-  unknownRun,
-  type RunEnd,
-} from "../library/runs.ts";
-import type { WantedDevice } from "../engine/protocol.ts";
+import { completeRun, endRun, insertRun, restoreRun, resumeRun, runById, type RunEnd } from "../library/runs.ts";
 import type { PretrainSummary, RunEvent } from "../rpc/api.ts";
 import { baselineOf } from "../rpc/probe-baseline.ts";
 import type { Model, Run, RunProbe, RunScores, RunSummary } from "../rpc/records.ts";
 import { CoreError, errorRecord } from "../util/errors.ts";
 import { cleanName, freeName, keepModel, takenName } from "./models.ts";
 import { checkpointFile, train, type Rhythm, type Trained } from "./pretrain-loop.ts";
-import { runPictures } from "./pretrain-pictures.ts";
-import { defaultCacheBytes, planRun, withMicroBatch, type Plan, type PretrainChoice } from "./pretrain-plan.ts";
+import { planRun, type Plan, type PretrainChoice } from "./pretrain-plan.ts";
 import { chooseProbes, probePictures } from "./pretrain-probes.ts";
+import { planResume, type ResumeChoice } from "./pretrain-resume.ts";
 import { runJob, type RunningJob, type Watch, type Workplace } from "./run.ts";
 
 /** How a run is looked after; see `Rhythm`. */
@@ -41,13 +29,7 @@ export interface NewPretraining extends PretrainChoice, Care {
 }
 
 /** A run that goes on. */
-export interface ResumedPretraining extends Care, Pick<PretrainChoice, "device" | "microBatch" | "cacheBytes"> {
-  /** The run; the newest that was stopped or failed unless given. */
-  readonly runId?: number;
-  /** Passes or iterations that it is to have in all, beyond what it was made for. */
-  readonly epochs?: number;
-  readonly iterations?: number;
-}
+export interface ResumedPretraining extends Care, ResumeChoice {}
 
 /** Who follows a run. */
 export interface RunWatch extends Watch {
@@ -88,66 +70,28 @@ export async function pretrain(
 
 /**
  * Goes on with a run from its checkpoint, on the CPU to exactly the same numbers as if it had never been stopped; with
- * more iterations, its schedules stretch. Throws `run-unknown`, `run-missing`, and `option-invalid` for a run that is done.
+ * more iterations, its schedules stretch. Throws what `planResume` throws, before anything is changed.
  */
 export async function resumePretraining(
   workplace: Workplace,
   options: ResumedPretraining,
   watch: RunWatch = {},
 ): Promise<PretrainSummary> {
-  const { library } = workplace;
-  const { db } = library;
-  const before = runToResume(workplace, options);
+  const { db } = workplace.library;
+  const { before, plan } = planResume(workplace, options);
   return runJob(workplace, "pretrain", { runId: before.id, device: options.device }, watch, async (job) => {
-    const pictures = runPictures(db);
-    const imageCount = pictures.imageIds.length;
-    const stored = before.settings as unknown as TrainingSettings;
-    const { microBatch, cacheBytes = defaultCacheBytes } = options;
-    // Where nothing else is asked for, the device that it began on: another one gives other digits.
-    const device = options.device === "auto" ? (before.device as WantedDevice) : options.device;
-    const iterations = extended(before, stored, imageCount, options);
-    const settings = withMicroBatch({ ...stored, iterations }, microBatch);
-    if (before.fingerprint !== pictures.fingerprint) {
+    const { settings, pictures, device } = plan;
+    const { fingerprint } = pictures;
+    if (before.fingerprint !== fingerprint) {
       const sentence =
         "The library's pictures are not those that the run began with: it goes on with those that are there now.";
       watch.onRun?.({ kind: "note", sentence });
     }
-    const { fingerprint } = pictures;
+    const { iterations } = settings;
     const run = resumeRun(db, before.id, {
-      ...{ device, settings: { ...settings }, iterations, imageCount, fingerprint },
+      ...{ device, settings: { ...settings }, iterations, imageCount: pictures.imageIds.length, fingerprint },
     });
-    const from = { kind: "random" } as const;
-    const plan: Plan = { preset: "", settings, start: run.start, from, pictures, device, cacheBytes };
     return finishRun(workplace, run, plan, rhythmOf(settings, options), job, watch, before);
-  });
-}
-
-function runToResume({ library }: Workplace, { runId }: ResumedPretraining): Run {
-  const { db } = library;
-  if (runId !== undefined) {
-    const run = runById(db, runId);
-    if (run === null) throw unknownRun(runId);
-    if (run.checkpoint !== null) return run;
-    throw new CoreError("run-missing", `Run ${runId} has no checkpoint to go on from.`, { hint: "Start a new run." });
-  }
-  const run = listRuns(db, 100).find(({ state, checkpoint }) => state !== "done" && checkpoint !== null);
-  if (run !== undefined) return run;
-  throw new CoreError("run-missing", "There is no run to go on with.", {
-    hint: "Start one with `dinoscope pretrain`; `dinoscope runs list` shows those that are done.",
-  });
-}
-
-/** Iterations in all: those that the run was made for, or more. */
-function extended(
-  run: Run,
-  { batch }: TrainingSettings,
-  images: number,
-  { epochs, iterations }: ResumedPretraining,
-): number {
-  const asked = iterations ?? (epochs === undefined ? run.iterations : epochs * iterationsPerEpoch(images, batch));
-  if (asked > run.iteration || (asked === run.iterations && run.state !== "done")) return asked;
-  throw new CoreError("option-invalid", `Run ${run.id} has done ${run.iteration} of ${asked} iterations.`, {
-    hint: "To go on beyond that, give the number that it is to have in all: --epochs or --iterations.",
   });
 }
 

@@ -11,6 +11,7 @@ import { forgetCheckpoint, runById, unknownRun } from "../library/runs.ts";
 import type { RunDetails } from "../rpc/api.ts";
 import type { Run } from "../rpc/records.ts";
 import { CoreError } from "../util/errors.ts";
+import { checkpointOf } from "./pretrain-resume.ts";
 
 /** Metrics that health is read from. */
 const historyLength = 200;
@@ -57,12 +58,10 @@ export async function exportRun(
 ): Promise<string> {
   const { db, folder } = library;
   const run = runNamed({ db }, id);
-  if (run.checkpoint === null) {
-    throw new CoreError("run-missing", `Run ${id} has no checkpoint.`, { hint: "It was discarded, or never saved." });
-  }
+  const checkpoint = checkpointOf(run, folder);
   const file = resolve(destination);
   const notes = { run: id, name: run.name, pictures: run.imageCount };
-  await engine.call("exportCheckpoint", { checkpoint: join(folder, run.checkpoint), destination: file, notes });
+  await engine.call("exportCheckpoint", { checkpoint, destination: file, notes });
   return file;
 }
 

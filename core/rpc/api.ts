@@ -419,10 +419,14 @@ export interface PretrainSummary {
 
 /** How long a pretraining would take. */
 export interface PretrainEstimate {
+  /** Empty for a run that goes on. */
   readonly preset: string;
+  /** The run that goes on; null for a new one. */
+  readonly runId: number | null;
   readonly device: string;
   readonly imageCount: number;
   readonly settings: Readonly<Record<string, unknown>>;
+  /** Those that are to be taken, and the passes that they are. */
   readonly iterations: number;
   readonly epochs: number;
   readonly imagesPerSecond: number;

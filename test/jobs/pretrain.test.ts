@@ -8,6 +8,7 @@ import { findModel, modelInUse } from "../../core/jobs/models.ts";
 import { pretrain, resumePretraining, type NewPretraining } from "../../core/jobs/pretrain.ts";
 import { runPictures } from "../../core/jobs/pretrain-pictures.ts";
 import { estimateRun } from "../../core/jobs/pretrain-plan.ts";
+import { estimateResume } from "../../core/jobs/pretrain-resume.ts";
 import { discardRun, exportRun, showRun } from "../../core/jobs/runs.ts";
 import type { Workplace } from "../../core/jobs/run.ts";
 import { listModels } from "../../core/library/models.ts";
@@ -269,6 +270,54 @@ describe("a run that goes on", () => {
     const failed = endRun(db, run.id, { state: "failed", problem: { code: "disk-full", message: "It was full." } });
     expect(await refusalOfAsync(() => resumePretraining(refusing, elsewhere))).toContain("device-missing");
     expect({ ...runById(db, run.id), updatedAt: 0 }).toEqual({ ...failed, updatedAt: 0 });
+  });
+
+  test("is refused before anything is changed where its checkpoint is gone, and another one is found", async () => {
+    const workplace = await filledWorkplace();
+    const { db, folder } = workplace.library;
+    const older = await stoppedRun(workplace);
+    const newer = await stoppedRun(workplace);
+    const file = (id: number): string => join(folder, "models", "runs", `${id}.safetensors`);
+    rmSync(file(newer.id));
+    const resume = (runId?: number) => (): Promise<unknown> =>
+      resumePretraining(workplace, { device: "cpu", ...(runId === undefined ? {} : { runId }) });
+    expect(await refusalOfAsync(resume(newer.id))).toBe(
+      `run-missing: The checkpoint of run ${newer.id} is gone: ${file(newer.id)}.`,
+    );
+    const exporting = (): Promise<unknown> =>
+      exportRun(workplace, newer.id, join(temporaryFolder(), "full.safetensors"));
+    expect(await refusalOfAsync(exporting)).toContain("run-missing: ");
+    expect(runById(db, newer.id)).toEqual(newer);
+    const { run } = await resumePretraining(workplace, { device: "cpu" });
+    expect(run.id).toBe(older.id);
+    expect(await refusalOfAsync(resume())).toContain("is gone");
+  });
+
+  test("is refused before anything is changed where the library has fewer pictures than a batch", async () => {
+    const photos = await drawLabelled();
+    const workplace = await filledWorkplace(photos);
+    const { db } = workplace.library;
+    const stopped = await stoppedRun(workplace);
+    for (const name of readdirSync(join(photos, "one"))) rmSync(join(photos, "one", name));
+    for (const name of readdirSync(join(photos, "two")).slice(3)) rmSync(join(photos, "two", name));
+    await ingestFolder(workplace, photos);
+    const resume = (): Promise<unknown> => resumePretraining(workplace, { device: "cpu" });
+    expect(await refusalOfAsync(resume)).toBe(
+      `pictures-missing: Run ${stopped.id} takes 4 pictures a step, and the library has 3 that can be read; it began with 14.`,
+    );
+    expect(runById(db, stopped.id)).toEqual(stopped);
+  });
+
+  test("has an estimate of what is left of it", async () => {
+    const workplace = await filledWorkplace();
+    const { id: runId, iteration } = await stoppedRun(workplace);
+    const estimate = await estimateResume(workplace, { device: "auto", runId, iterations: 40 });
+    expect(estimate).toMatchObject({ runId, iterations: 40 - iteration, device: "cpu", imageCount: 14 });
+    expect(estimate.settings).toMatchObject({ iterations: 40, architecture: { width: 24 } });
+    const { imagesPerSecond, milliseconds } = estimate;
+    // Six hundredths of the time are for probes and checkpoints.
+    expect(milliseconds).toBeCloseTo(((40 - iteration) * 4 * 1000) / imagesPerSecond / 0.94, 3);
+    expect(runById(workplace.library.db, runId)).toMatchObject({ state: "stopped", iterations: 6 });
   });
 
   test("to more iterations than it was made for becomes another model", async () => {
