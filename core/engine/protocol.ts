@@ -275,6 +275,8 @@ export interface EngineMethods {
       attention: readonly (QuantizedAttention & { readonly index: number })[];
     };
   };
+  /** Ends `trainSteps` before the iteration that it is at, where its micro-batches are several: for stops in long ones. */
+  haltTraining: { request: { training: string }; result: null };
   endTraining: { request: { training: string }; result: null };
   /** Architecture and head of a full checkpoint, and what it was trained with where it says so. */
   describeStart: {

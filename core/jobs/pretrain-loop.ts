@@ -129,6 +129,9 @@ async function trainFrom(training: Training): Promise<Trained> {
     if (findings.map(({ kind }) => kind).join() !== before) emit({ kind: "health", iteration, findings });
   };
 
+  // An iteration may take minutes: a stop does not wait for its end.
+  const halt = (): void => void engine.call("haltTraining", { training: name }).catch(() => {});
+  job.signal.addEventListener("abort", halt);
   try {
     const begun = runById(db, run.id) ?? run;
     emit({ kind: "begun", run: begun, preset: plan.preset, microBatch: settings.microBatch ?? settings.batch });
@@ -181,6 +184,7 @@ async function trainFrom(training: Training): Promise<Trained> {
     await save();
     return { findings, failed };
   } finally {
+    job.signal.removeEventListener("abort", halt);
     // The engine may be gone, or closed: then the training went with it.
     await engine.call("endTraining", { training: name }).catch(() => {});
   }

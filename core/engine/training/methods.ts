@@ -24,6 +24,7 @@ export function createTraining(
   Calls,
   | "startTraining"
   | "trainSteps"
+  | "haltTraining"
   | "saveTraining"
   | "probeTraining"
   | "endTraining"
@@ -48,6 +49,10 @@ export function createTraining(
       return { settings, iteration, device: runtime.device };
     },
     trainSteps: async (request) => named(request.training).steps(request),
+    haltTraining: ({ training }) => {
+      sessions.get(training)?.halt();
+      return Promise.resolve(null);
+    },
     saveTraining: async ({ training, path }) => {
       await mkdir(dirname(path), { recursive: true });
       return named(training).save(path);

@@ -24,8 +24,10 @@ export interface TrainingSession {
   /** With the micro-batch that is in use. */
   readonly settings: TrainingSettings;
   readonly iteration: number;
-  /** Takes iterations until `count` or the time is up, one at least; ends early where a step is not finite. */
+  /** Takes iterations until `count` or the time is up, one at least; ends early where a step is not finite, or at `halt`. */
   steps(request: Request<"trainSteps">): Promise<Result<"trainSteps">>;
+  /** Ends `steps` between two micro-batches; the iteration that it was at leaves no trace. */
+  halt(): void;
   save(path: string): Promise<Result<"saveTraining">>;
   probe(request: Request<"probeTraining">): Promise<Result<"probeTraining">>;
   close(): Promise<void>;
@@ -50,9 +52,11 @@ export async function createSession(
   const size = settings.microBatch ?? (await measureMicroBatch(settings, runtime));
   let trainer = await phaseTrainer(settings, runtime, size, await startState(settings, from));
   let iteration = trainer.from;
+  /** Of the steps that are taken now. */
+  let halting = new AbortController();
   const loader = createLoader({ paths, settings, byteLimit: cacheBytes });
 
-  const step = async (): Promise<StepMetrics> => {
+  const step = async (signal: AbortSignal): Promise<StepMetrics> => {
     // Where the resolution changes, the same tensors go on in a graph for other crops.
     if (settingsAt(settings, iteration) !== trainer.settings && settings.lowResolution?.iterations === iteration) {
       const { microBatch } = trainer.trainer;
@@ -60,7 +64,7 @@ export async function createSession(
       await trainer.trainer.release();
       trainer = await phaseTrainer(settings, runtime, microBatch, state);
     }
-    const metrics = await trainer.trainer.step(await loader.batch(iteration), iteration);
+    const metrics = await trainer.trainer.step(await loader.batch(iteration), iteration, signal);
     if (metrics.finite) iteration++;
     return metrics;
   };
@@ -75,11 +79,17 @@ export async function createSession(
     },
     steps: async ({ count, milliseconds }) => {
       const started = performance.now();
+      halting = new AbortController();
       const metrics: Result<"trainSteps">["metrics"][number][] = [];
       while (metrics.length < count && iteration < settings.iterations) {
         const before = performance.now();
         const at = iteration;
-        const { finite, ...values } = await step();
+        const taken = await step(halting.signal).catch((error: unknown) => {
+          if (halting.signal.aborted) return null;
+          throw error;
+        });
+        if (taken === null) break;
+        const { finite, ...values } = taken;
         const now = performance.now();
         metrics.push({ iteration: at, ...values, milliseconds: now - before });
         if (!finite || now - started >= milliseconds) break;
@@ -87,6 +97,7 @@ export async function createSession(
       const problems = [...loader.problems()].map(([index, problem]) => ({ index, problem }));
       return { iteration, microBatch: trainer.trainer.microBatch, metrics, problems };
     },
+    halt: () => halting.abort(),
     save: async (path) => {
       const { tensors } = await trainer.trainer.state();
       return { iteration, ...(await writeTrainingFile(path, { settings: current(), iteration, tensors })) };
