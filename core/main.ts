@@ -19,11 +19,11 @@ function say(line: CoreLine): Promise<void> {
 }
 
 async function start(line: string): Promise<void> {
-  const { token, library, port, allow } = v.parse(startMessage, JSON.parse(line));
+  const { token, library, mustExist, port, allow } = v.parse(startMessage, JSON.parse(line));
   allowed.push(...allow);
   // Opening keeps this thread busy: nothing is written meanwhile.
   await say({ type: "opening" });
-  const service = openService({ folder: library, holder: "Dinoscope", allowed: () => allowed });
+  const service = openService({ folder: library, holder: "Dinoscope", mustExist, allowed: () => allowed });
   const serve = (options: ServeOptions): Promise<Server> => startServer(service, { token, ...options });
   // Where an earlier core listened its page still asks; but somebody else may have taken the port since.
   const server = await serve({ port: port ?? 0 }).catch((error: unknown) => {

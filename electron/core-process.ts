@@ -17,6 +17,8 @@ export interface CoreReady {
 /** Why the core is not running, and what it said last. */
 export interface CoreFailure {
   readonly reason: string;
+  /** The code of the library's refusal; null where it is the core itself that does not run. */
+  readonly code: string | null;
   readonly logTail: string;
 }
 
@@ -45,8 +47,8 @@ export interface CoreOptions {
 }
 
 export interface CoreProcess {
-  /** Starts it for a library; ends the one that runs. */
-  start(library: string): Promise<void>;
+  /** Starts it for a library, which it makes unless it must be there; ends the one that runs. */
+  start(library: string, options?: { readonly mustExist?: boolean }): Promise<void>;
   /** Lets it use a folder or file that a person chose, also after it was started again. */
   allow(path: string): void;
   /** Ends it for good, by force where it does not end by itself. */
@@ -84,6 +86,7 @@ export function createCoreProcess(options: CoreOptions): CoreProcess {
   // One port for the life of main, so that a page finds the core again after it was started anew.
   let port: number | undefined;
   let library = "";
+  let mustExist = false;
   let child: Patient | undefined;
   let retry: NodeJS.Timeout | undefined;
   let deaths: number[] = [];
@@ -96,10 +99,10 @@ export function createCoreProcess(options: CoreOptions): CoreProcess {
   let wish = 0;
   let turn = Promise.resolve();
 
-  const giveUp = (reason: string): void => {
+  const giveUp = (reason: string, code: string | null = null): void => {
     generation++;
     clearTimeout(retry);
-    options.onGivenUp({ reason, logTail: logTail.trim() });
+    options.onGivenUp({ reason, code, logTail: logTail.trim() });
   };
 
   const launch = async (): Promise<void> => {
@@ -124,7 +127,7 @@ export function createCoreProcess(options: CoreOptions): CoreProcess {
     logTail = "";
     // A core that died has no use for what was written to it; its exit tells.
     started.stdin.on("error", () => {});
-    tell(started, { token, library, ...(port === undefined ? {} : { port }), allow: allowed });
+    tell(started, { token, library, mustExist, ...(port === undefined ? {} : { port }), allow: allowed });
     started.stderr.setEncoding("utf8").on("data", (text: string) => {
       logTail = (logTail + text).slice(-logTailLength);
       options.onLog(text);
@@ -141,9 +144,11 @@ export function createCoreProcess(options: CoreOptions): CoreProcess {
       if (said?.type === "ready") {
         ({ port } = said);
         late = 0;
+        // What was there once is not made anew, empty.
+        mustExist = true;
         options.onReady({ origin: `http://127.0.0.1:${said.port}`, cookie: said.cookie, token });
       } else if (said?.type === "error") {
-        giveUp(said.hint === undefined ? said.message : `${said.message}\n${said.hint}`);
+        giveUp(said.hint === undefined ? said.message : `${said.message}\n${said.hint}`, said.code);
       } else {
         started.kill("SIGKILL");
       }
@@ -199,11 +204,12 @@ export function createCoreProcess(options: CoreOptions): CoreProcess {
     get pid() {
       return child?.process.pid;
     },
-    start: (folder) =>
+    start: (folder, wanted = {}) =>
       inTurn(async (isWanted) => {
         await end();
         if (!isWanted()) return;
         library = folder;
+        mustExist = wanted.mustExist === true;
         deaths = [];
         late = 0;
         await launch();

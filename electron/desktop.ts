@@ -13,6 +13,7 @@ import { menuTemplate } from "./menu.ts";
 import { findPlaces } from "./places.ts";
 import { openSettings, recentLibrary, withRecent } from "./settings.ts";
 import { lookForUpdate } from "./updates.ts";
+import { waitingPage } from "./waiting.ts";
 import { createWindow } from "./window.ts";
 
 /** The parts of Electron that are used; tests give their own. */
@@ -34,8 +35,14 @@ export type Parts = Pick<
 /** Under which Windows shows notices, as the installed shortcut has it: `appId` of electron-builder.yml. */
 const applicationId = "org.dinoscope.desktop";
 
-/** Milliseconds that running jobs are given to stop where they can go on from. */
+/**
+ * Milliseconds that running jobs are given to stop where they can go on from, before the core is told to end. It waits
+ * for them as well, and main for it for as long as it shows signs of life.
+ */
 const stopMs = 10_000;
+
+/** Milliseconds after which the window says that the library is being opened. */
+const waitingMs = 3000;
 
 /** Starts the program, or hands over to the one that runs already. Returns at once. */
 export function startDesktop(electron: Parts, files: PlainFiles): void {
@@ -63,7 +70,11 @@ async function run(electron: Parts, files: PlainFiles): Promise<void> {
   /** Where the page that is shown came from. */
   let shownOrigin: string | null = null;
   let socket: CoreSocket | undefined;
-  let library = settings.value.recent[0] ?? join(app.getPath("documents"), "Dinoscope");
+  const [last] = settings.value.recent;
+  let library = last ?? join(app.getPath("documents"), "Dinoscope");
+  /** Whether the library is one that was there before: then it is not made anew. */
+  let mustExist = last !== undefined;
+  let waiting: NodeJS.Timeout | undefined;
   /** Whether somebody is being asked about leaving, and whether that is settled. */
   let leaving = false;
   let settled = false;
@@ -114,6 +125,7 @@ async function run(electron: Parts, files: PlainFiles): Promise<void> {
 
   const welcome = async (next: CoreReady): Promise<void> => {
     ready = next;
+    mustExist = true;
     await session.defaultSession.cookies.set({
       url: next.origin,
       name: next.cookie,
@@ -140,38 +152,57 @@ async function run(electron: Parts, files: PlainFiles): Promise<void> {
   };
 
   const load = async (): Promise<void> => {
-    if (window === null || ready === null) return;
+    if (ready === null) return;
+    clearTimeout(waiting);
     shownOrigin = ready.origin;
+    await loadAddress(`${ready.origin}/`);
+  };
+
+  const loadAddress = async (url: string): Promise<void> => {
     try {
-      await window.loadURL(`${ready.origin}/`);
+      await window?.loadURL(url);
     } catch (error) {
       log.add(`The page did not load: ${String(error)}\n`);
     }
   };
 
-  const mourn = async (failure: CoreFailure): Promise<void> => {
-    await partFromCore();
-    log.add(`${failure.reason}\n`);
-    const answer = await dialogs.coreFailed(failure);
-    if (answer === "again") return open(library);
-    if (answer === "quit") return leave();
-    if (!(await chooseLibrary())) await mourn(failure);
+  /** Says in the window that what runs is being stopped: storing a training can take a minute. */
+  const showStopping = (): void => {
+    window?.setTitle("Dinoscope: saving and stopping …");
+    window?.setProgressBar(2);
   };
 
-  const open = async (folder: string): Promise<void> => {
+  const mourn = async (failure: CoreFailure): Promise<void> => {
+    clearTimeout(waiting);
+    await partFromCore();
+    log.add(`${failure.reason}\n`);
+    for (;;) {
+      const answer = await dialogs.coreFailed(failure, recentLibrary(library).name);
+      if (answer === "again") return open(library, mustExist);
+      if (answer === "quit") return leave();
+      if (answer === "log") shell.showItemInFolder(log.file);
+      else if (await chooseLibrary()) return;
+    }
+  };
+
+  const open = async (folder: string, isKnown: boolean): Promise<void> => {
     library = folder;
+    mustExist = isKnown;
     shownOrigin = null;
     await partFromCore();
     settings.update({ recent: withRecent(settings.value.recent, folder) });
     showMenu();
-    await core.start(folder);
+    clearTimeout(waiting);
+    waiting = setTimeout(() => void loadAddress(waitingPage(recentLibrary(folder).name)), waitingMs);
+    await core.start(folder, { mustExist: isKnown });
   };
 
   /** Stops what runs so that it can go on later, if the user agrees; false if not. */
-  const stopJobs = async (): Promise<boolean> => {
+  const stopJobs = async (then: "quit" | "switch"): Promise<boolean> => {
     const active = jobs.active();
     if (active.length === 0) return true;
-    if (!(await dialogs.confirmLeaving(active.length))) return false;
+    if (!(await dialogs.confirmLeaving(active.length, then))) return false;
+    showStopping();
     const { call } = socket ?? {};
     if (call !== undefined) await Promise.allSettled(active.map(({ job }) => call("jobs.stop", { jobId: job.id })));
     for (const end = Date.now() + stopMs; jobs.active().length > 0 && Date.now() < end;)
@@ -179,25 +210,27 @@ async function run(electron: Parts, files: PlainFiles): Promise<void> {
     return true;
   };
 
-  const switchTo = async (folder: string): Promise<boolean> => {
-    if (!(await stopJobs())) return false;
-    await open(folder);
+  const switchTo = async (folder: string, isKnown: boolean): Promise<boolean> => {
+    if (!(await stopJobs("switch"))) return false;
+    await open(folder, isKnown);
     return true;
   };
 
   const chooseLibrary = async (): Promise<boolean> => {
     const folder = await dialogs.chooseFolder("library");
-    return folder !== null && (await switchTo(folder));
+    return folder !== null && (await switchTo(folder, false));
   };
 
   const leave = async (): Promise<void> => {
     if (leaving) return;
     leaving = true;
-    if (!(await stopJobs())) {
+    if (!(await stopJobs("quit"))) {
       leaving = false;
       return;
     }
+    clearTimeout(waiting);
     await partFromCore();
+    showStopping();
     await core.stop();
     settled = true;
     app.quit();
@@ -206,7 +239,7 @@ async function run(electron: Parts, files: PlainFiles): Promise<void> {
   const showMenu = (): void => {
     const actions = {
       chooseLibrary: () => void chooseLibrary(),
-      openLibrary: (folder: string) => void switchTo(folder),
+      openLibrary: (folder: string) => void switchTo(folder, true),
       forgetLibraries: () => {
         settings.update({ recent: [library] });
         showMenu();
@@ -257,7 +290,7 @@ async function run(electron: Parts, files: PlainFiles): Promise<void> {
     "recent-libraries": () => settings.value.recent.map(recentLibrary),
     "open-recent-library": async (folder) => {
       if (!settings.value.recent.includes(folder)) throw new Error(`${folder} is none of the recent libraries.`);
-      await switchTo(folder);
+      await switchTo(folder, true);
     },
     "choose-library": chooseLibrary,
   });
@@ -274,6 +307,6 @@ async function run(electron: Parts, files: PlainFiles): Promise<void> {
   });
 
   showWindow();
-  await open(library);
+  await open(library, mustExist);
   void lookForUpdate({ app, dialog }, (text) => log.add(text));
 }

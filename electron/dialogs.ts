@@ -34,16 +34,20 @@ export interface Dialogs {
   chooseFile(purpose: FilePurpose): Promise<string | null>;
   /** Shows a path in the file manager; opening it could run it. Throws for what is not there, or not on this machine. */
   reveal(path: string): void;
-  /** Whether to stop what runs and leave. */
-  confirmLeaving(jobs: number): Promise<boolean>;
-  /** The core does not start. */
-  coreFailed(failure: CoreFailure): Promise<"again" | "other" | "quit">;
+  /** Whether to stop what runs, and quit or open another library. */
+  confirmLeaving(jobs: number, then: "quit" | "switch"): Promise<boolean>;
+  /** The core does not run, or does not open the library of this name. */
+  coreFailed(failure: CoreFailure, library: string): Promise<"again" | "other" | "log" | "quit">;
   /** The page died. */
   pageFailed(reason: string): Promise<"reload" | "quit">;
 }
 
-/** The dialogs of a window, or of no window while there is none. */
-export function createDialogs({ dialog, shell }: Parts, currentWindow: () => Window): Dialogs {
+/** The dialogs of a window, or of no window while none is shown: one of a hidden window would be hidden, too. */
+export function createDialogs({ dialog, shell }: Parts, anyWindow: () => Window): Dialogs {
+  const currentWindow = (): Window => {
+    const window = anyWindow();
+    return window?.isVisible() === true ? window : null;
+  };
   const open = async (options: Electron.OpenDialogOptions): Promise<string | null> => {
     const window = currentWindow();
     const shown = window === null ? dialog.showOpenDialog(options) : dialog.showOpenDialog(window, options);
@@ -67,23 +71,26 @@ export function createDialogs({ dialog, shell }: Parts, currentWindow: () => Win
       if (statSync(path, { throwIfNoEntry: false }) === undefined) throw new Error(`${path} is not there any more.`);
       shell.showItemInFolder(path);
     },
-    confirmLeaving: (jobs) =>
-      ask([true, false], {
+    confirmLeaving: (jobs, then) => {
+      const leave = then === "quit" ? "quit" : "open the other library";
+      return ask([true, false], {
         type: "question",
-        message: jobs === 1 ? "A job is running. Stop it and quit?" : `${jobs} jobs are running. Stop them and quit?`,
+        message:
+          jobs === 1 ? `A job is running. Stop it and ${leave}?` : `${jobs} jobs are running. Stop them and ${leave}?`,
         detail: "What is done so far is kept, and you can go on with the rest next time.",
-        buttons: ["Stop and quit", "Keep running"],
+        buttons: [then === "quit" ? "Stop and quit" : "Stop and open", "Keep running"],
         defaultId: 1,
         cancelId: 1,
-      }),
-    coreFailed: ({ reason, logTail }) =>
-      ask(["again", "other", "quit"], {
+      });
+    },
+    coreFailed: ({ reason, code, logTail }, library) =>
+      ask(["again", "other", "log", "quit"], {
         type: "error",
-        message: "Dinoscope cannot open this library.",
-        detail: logTail === "" ? reason : `${reason}\n\n${logTail}`,
-        buttons: ["Try again", "Open another library…", "Quit"],
+        message: failureWords(code, library),
+        detail: [reason, shortened(logTail)].filter((part) => part !== "").join("\n\n"),
+        buttons: ["Try again", "Open or make another library…", "Show Log", "Quit"],
         defaultId: 0,
-        cancelId: 2,
+        cancelId: 3,
       }),
     pageFailed: (reason) =>
       ask(["reload", "quit"], {
@@ -95,6 +102,20 @@ export function createDialogs({ dialog, shell }: Parts, currentWindow: () => Win
         cancelId: 1,
       }),
   };
+}
+
+function failureWords(code: string | null, library: string): string {
+  if (code === null) return "Dinoscope stopped working.";
+  return code === "library-missing" ? `“${library}” is not there any more.` : `“${library}” cannot be opened.`;
+}
+
+/** Lines of the log that a dialog shows, and characters of each: it does not scroll everywhere. */
+const shownLines = 12;
+const shownCharacters = 200;
+
+function shortened(log: string): string {
+  const lines = log.split("\n").slice(-shownLines);
+  return lines.map((line) => (line.length > shownCharacters ? `${line.slice(0, shownCharacters)}…` : line)).join("\n");
 }
 
 /** Whether a path is absolute and on this machine: naming a share of another would send it this user's password hash. */

@@ -38,6 +38,8 @@ export function watchJobs(
   currentWindow: () => Electron.BrowserWindow | null,
 ): JobWatch {
   const active = new Map<number, JobView>();
+  /** Notices that are shown: one that nothing holds may be gone before it is clicked. */
+  const notices = new Set<Electron.Notification>();
   let blocker: number | undefined;
 
   const refresh = (): void => {
@@ -61,7 +63,10 @@ export function watchJobs(
       title: failed ? `${words[job.kind]} failed` : `${words[job.kind]} is done`,
       body: failed ? (job.problem?.message ?? "") : "Dinoscope is ready for the next step.",
     });
+    notices.add(notice);
+    notice.on("close", () => notices.delete(notice));
     notice.on("click", () => {
+      notices.delete(notice);
       const shown = currentWindow();
       shown?.show();
       shown?.focus();

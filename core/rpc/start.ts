@@ -1,7 +1,7 @@
 /**
  * What passes between a core process and the program that started it: JSON, one message a line, over stdin and stdout.
  *
- *     -> {"token":"…","library":"/home/ada/Dinoscope","port":40123,"allow":[]}
+ *     -> {"token":"…","library":"/home/ada/Dinoscope","mustExist":true,"port":40123,"allow":[]}
  *     <- {"type":"opening"}
  *     <- {"type":"ready","port":40123,"cookie":"dinoscope-40123"}
  *     -> {"allow":["/media/photos"]}
@@ -22,13 +22,14 @@ const allow = v.pipe(v.array(path), v.maxLength(10_000));
 export const startMessage = v.strictObject({
   /** 32 random bytes in hex: what requests prove themselves with. */
   token: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
-  /** Folder of the library; made where it is not there. */
+  /** Folder of the library; made where it is not there, unless it must be. */
   library: path,
+  mustExist: v.optional(v.boolean(), false),
   /** Listen here if it is free: where an earlier core listened, so that its page finds this one. */
   port: v.optional(port),
   allow: v.optional(allow, []),
 });
-export type StartMessage = v.InferOutput<typeof startMessage>;
+export type StartMessage = v.InferInput<typeof startMessage>;
 
 /** Every later line. */
 export const allowMessage = v.strictObject({ allow });

@@ -40,7 +40,7 @@ test("the token goes by stdin, never by arguments or environment, and only liste
   await started.start(library);
   const { origin, token } = await until(() => seen.ready[0]);
   const self = await askCore(origin);
-  expect(self.lines).toEqual([{ token, library, allow: [] }]);
+  expect(self.lines).toEqual([{ token, library, mustExist: false, allow: [] }]);
   expect(token).toMatch(/^[0-9a-f]{64}$/);
   expect(JSON.stringify([self.argv, self.env])).not.toContain(token);
   expect(Object.keys(self.env)).toContain("PATH");
@@ -76,6 +76,8 @@ test("a core that was killed is back at the same address with a new token, and k
   expect(seen.lost).toBe(1);
   const self = await askCore(after.origin);
   expect(self.pid).not.toBe(pid);
+  // A library that was there is not made anew.
+  expect([lines[0], self.lines[0]]).toMatchObject([{ mustExist: false }, { mustExist: true }]);
   expect(self.lines[0]).toMatchObject({ allow: ["/chosen"], port: Number(new URL(before.origin).port) });
 });
 
@@ -94,7 +96,7 @@ test("a library that cannot be opened is told at once and not tried again", asyn
   const { core: started, seen } = core();
   await started.start(join(temporaryFolder(), "locked"));
   const failure = await until(() => seen.failures[0]);
-  expect(failure.reason).toBe("It is open elsewhere.\nClose it there.");
+  expect(failure).toMatchObject({ reason: "It is open elsewhere.\nClose it there.", code: "library-locked" });
   expect(seen.lost).toBe(0);
 });
 
@@ -148,7 +150,7 @@ test("of libraries that are opened at the same time the last one has the only co
 test("files that were tampered with are never run", async () => {
   const { core: started, seen } = core({ check: "core.js was changed" });
   await started.start(temporaryFolder());
-  expect(seen.failures).toEqual([{ reason: "core.js was changed", logTail: "" }]);
+  expect(seen.failures).toEqual([{ reason: "core.js was changed", code: null, logTail: "" }]);
   expect(started.pid).toBeUndefined();
 });
 

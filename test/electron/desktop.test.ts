@@ -6,6 +6,7 @@ import { channels } from "../../electron/channels.ts";
 import { startDesktop } from "../../electron/desktop.ts";
 import { externalPages } from "../../electron/lockdown.ts";
 import { plainFiles } from "../../electron/plain-files.ts";
+import { waitingPage } from "../../electron/waiting.ts";
 import { pagePreferences } from "../../electron/window.ts";
 import { desktopGlobal, type Desktop } from "../../core/rpc/desktop.ts";
 import { createFakeElectron, refuseUnknown, type FakeElectron, type FakeOptions } from "./fake-electron.ts";
@@ -31,6 +32,14 @@ async function started(options: Partial<FakeOptions> = {}) {
   const origin = new URL(url).origin;
   const page = { url, parent: null };
   return { fake, electron, origin, page, ...checkout };
+}
+
+/** Settings in which a library was open last; returns their file. */
+function remember({ paths }: Pick<FakeOptions, "paths">, library: string): string {
+  mkdirSync(paths["userData"] ?? "");
+  const file = join(paths["userData"] ?? "", "desktop.json");
+  writeFileSync(file, JSON.stringify({ recent: [library], window: null }));
+  return file;
 }
 
 /** What the page finds. Imported by a name that tsc does not follow: the page's code needs the types of browsers. */
@@ -73,11 +82,7 @@ test("the page is loaded from the core's own origin, after its cookie was set", 
 test("whoever takes the port of a core that died is told no secret by main, nor may the page ask there", async () => {
   const checkout = fakeCheckout();
   const library = join(checkout.appPath, "once");
-  mkdirSync(checkout.paths["userData"] ?? "");
-  writeFileSync(
-    join(checkout.paths["userData"] ?? "", "desktop.json"),
-    JSON.stringify({ recent: [library], window: null }),
-  );
+  remember(checkout, library);
   const { fake, origin } = await started(checkout);
   await untilAsync(async () => (await askCore(origin)).messages.length > 0);
   process.kill((await askCore(origin)).pid, "SIGKILL");
@@ -283,6 +288,7 @@ test.each([
   expect(all(fake, "message-box").map(({ options }) => options.message)).toEqual(
     Array(2).fill("A job is running. Stop it and quit?"),
   );
+  expect(all(fake, "title").at(-1)?.title).toBe("Dinoscope: saving and stopping …");
   // The watch saw it stop before the core ended.
   expect(all(fake, "blocker").at(-1)?.on).toBe(false);
   expect(() => process.kill(pid, 0)).toThrow("ESRCH");
@@ -290,17 +296,52 @@ test.each([
 
 test("a library that cannot be opened is told, and another one can be", async () => {
   const checkout = fakeCheckout();
-  const settings = join(checkout.paths["userData"] ?? "", "desktop.json");
-  mkdirSync(checkout.paths["userData"] ?? "");
-  writeFileSync(settings, JSON.stringify({ recent: ["/lib/locked"], window: null }));
+  const settings = remember(checkout, "/lib/locked");
   const fake = createFakeElectron({ ...checkout, answer: () => 1, choose: () => "/lib/good" });
   startDesktop(fake.electron, plainFiles());
   await until(() => all(fake, "load")[0]);
-  expect(all(fake, "message-box")[0]?.options.detail).toBe("It is open elsewhere.\nClose it there.\n\nopening locked");
+  expect(all(fake, "message-box")[0]?.options).toMatchObject({
+    message: "“locked” cannot be opened.",
+    detail: "It is open elsewhere.\nClose it there.\n\nopening locked",
+  });
   expect(JSON.parse(readFileSync(settings, "utf8"))).toMatchObject({ recent: ["/lib/good", "/lib/locked"] });
   fake.electron.app.quit();
   await until(() => all(fake, "quit")[0]);
   expect(existsSync(join(checkout.paths["logs"] ?? "", "dinoscope.log"))).toBe(true);
+});
+
+test("a core that opens for long is waited for in a window that says so", async () => {
+  const checkout = fakeCheckout();
+  remember(checkout, join(checkout.appPath, "<silent>", "silent"));
+  const fake = createFakeElectron(checkout);
+  startDesktop(fake.electron, plainFiles());
+  const { url } = await until(() => all(fake, "waiting")[0]);
+  expect(decodeURIComponent(url)).toContain("Opening “silent”");
+  expect(decodeURIComponent(waitingPage("<b>&"))).toContain("“&#60;b&#62;&#38;”");
+  fake.electron.app.quit();
+  await until(() => all(fake, "quit")[0]);
+});
+
+test("a library that was open and is gone is told as that; the log is shown and its last lines are", async () => {
+  const checkout = fakeCheckout();
+  remember(checkout, join(checkout.appPath, "gone"));
+  const logs = checkout.paths["logs"] ?? "";
+  mkdirSync(logs);
+  writeFileSync(join(logs, "dinoscope.log"), "what the last start said");
+  const answers = [2, 3];
+  const fake = createFakeElectron({ ...checkout, answer: () => answers.shift() ?? 3 });
+  startDesktop(fake.electron, plainFiles());
+  await until(() => all(fake, "quit")[0]);
+  const [first, second] = all(fake, "message-box").map(({ options }) => options);
+  expect(first).toEqual(second);
+  expect(first?.message).toBe("“gone” is not there any more.");
+  expect(first?.buttons).toEqual(["Try again", "Open or make another library…", "Show Log", "Quit"]);
+  const lines = (first?.detail ?? "").split("\n");
+  expect(lines[0]).toBe("There is no library.");
+  expect(lines.slice(2)).toHaveLength(12);
+  expect(lines.at(-1)).toBe("line 49");
+  expect(all(fake, "shown-in-folder")).toEqual([{ kind: "shown-in-folder", path: join(logs, "dinoscope.log") }]);
+  expect(readFileSync(join(logs, "dinoscope.old.log"), "utf8")).toBe("what the last start said");
 });
 
 test("a second start ends at once and shows the window of the first", async () => {

@@ -1,6 +1,6 @@
 /**
  * A core that only speaks to main: it tells on request what it was given, and plays jobs. The last part of the library's
- * path says how it behaves: `locked` refuses, `dies` ends at once, `once` does so from its second start on, `silent` never
+ * path says how it behaves: `locked` refuses, `dies` ends at once, `gone` is not there, `once` does so from its second start on, `silent` never
  * becomes ready, `slow` becomes ready three seconds after it said that it opens the library, `deaf` outlives stdin,
  * `saving` ends half a second after its stdin and says meanwhile that it does.
  */
@@ -55,6 +55,12 @@ function start({ library, port }: { library: string; port?: number }): void {
   }
   if (behaviour === "dies") process.exit(3);
   if (behaviour === "silent") return;
+  if (behaviour === "gone") {
+    for (let line = 0; line < 50; line++) process.stderr.write(`line ${line}\n`);
+    // Later, so that the lines are there first: they come by another pipe.
+    setTimeout(() => say({ type: "error", code: "library-missing", message: "There is no library." }), 100);
+    return;
+  }
   if (behaviour === "deaf") setInterval(() => {}, 1000);
   if (behaviour === "locked")
     return say({ type: "error", code: "library-locked", message: "It is open elsewhere.", hint: "Close it there." });

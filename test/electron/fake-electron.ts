@@ -38,6 +38,9 @@ function listening<Whole extends { on: unknown; once: unknown; off: unknown }>(
 /** What happened in the fake, for a test to look at. */
 export type Happening =
   | { readonly kind: "load"; readonly url: string }
+  /** A page that main made itself, while there is no core. */
+  | { readonly kind: "waiting"; readonly url: string }
+  | { readonly kind: "title"; readonly title: string }
   | { readonly kind: "cookie"; readonly cookie: Electron.CookiesSetDetails }
   | { readonly kind: "cookie-removed"; readonly url: string; readonly name: string }
   | { readonly kind: "message-box"; readonly options: Electron.MessageBoxOptions }
@@ -77,6 +80,7 @@ export interface FakeWindow {
   readonly window: Electron.BrowserWindow;
   openHandler: ((details: Electron.HandlerDetails) => Electron.WindowOpenHandlerResponse) | undefined;
   focused: boolean;
+  shown: boolean;
   minimized: boolean;
   maximized: boolean;
   /** Where it is, as a person may have moved it. */
@@ -173,8 +177,9 @@ export function createFakeElectron(options: FakeOptions): FakeElectron {
         isFocused: () => made.focused,
         isMaximized: () => made.maximized,
         isMinimized: () => made.minimized,
+        isVisible: () => made.shown,
         loadURL: (url) => {
-          happen({ kind: "load", url });
+          happen(url.startsWith("data:") ? { kind: "waiting", url } : { kind: "load", url });
           return Promise.resolve();
         },
         maximize: () => {
@@ -187,7 +192,11 @@ export function createFakeElectron(options: FakeOptions): FakeElectron {
         },
         setBackgroundColor: (colour) => happen({ kind: "background", colour }),
         setProgressBar: (value) => happen({ kind: "progress", value }),
-        show: () => happen({ kind: "window", act: "show" }),
+        setTitle: (title) => happen({ kind: "title", title }),
+        show: () => {
+          made.shown = true;
+          happen({ kind: "window", act: "show" });
+        },
       });
       const made: FakeWindow = {
         options: given,
@@ -196,6 +205,7 @@ export function createFakeElectron(options: FakeOptions): FakeElectron {
         window,
         openHandler: undefined,
         focused: true,
+        shown: false,
         minimized: false,
         maximized: false,
         bounds: { x: given.x ?? 0, y: given.y ?? 0, width: given.width ?? 0, height: given.height ?? 0 },

@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -71,6 +71,15 @@ test("a library that is open elsewhere is refused with its reason, and the core 
   const { pid } = second;
   expect((await until(() => failures[0])).reason).toContain("is being written by process");
   if (pid !== undefined) await until(() => !isAlive(pid));
+});
+
+test("a library that must be there is not made anew where it is gone", async () => {
+  const { core, failures, library } = await realCore();
+  await core.stop();
+  renameSync(library, `${library}-elsewhere`);
+  await core.start(library, { mustExist: true });
+  expect(await until(() => failures[0])).toMatchObject({ code: "library-missing" });
+  expect(existsSync(library)).toBe(false);
 });
 
 test("a core whose port was taken meanwhile listens on another", async () => {
