@@ -224,7 +224,7 @@ function meanStep(metrics: readonly RunMetrics[]): number {
 }
 
 function progressDetail({ loss, teacherEntropy }: RunMetrics, imagesPerSecond: number): string {
-  return `loss ${loss.toFixed(2)}  entropy ${teacherEntropy.toFixed(2)}  ${imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0)} pictures/s`;
+  return `loss ${loss.toFixed(2)}, entropy ${teacherEntropy.toFixed(2)}, ${imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0)} pictures/s`;
 }
 
 function diverged(iteration: number, saved: number, findings: readonly RunFinding[]): CoreError {

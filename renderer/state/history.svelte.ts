@@ -7,6 +7,8 @@ import type { Toasts } from "./toasts.svelte.ts";
 export class History {
   next = $state.raw<HistoryState>({ undo: null, redo: null });
   operations = $state.raw<readonly Operation[]>([]);
+  /** Something that is not done yet and would be the last: undoing it first is what people mean. */
+  pending = $state.raw<{ readonly summary: string; readonly back: () => void } | null>(null);
   /** Called when something was taken back or done again, so that it is shown at once. */
   after: () => void = () => undefined;
   readonly #core: Core;
@@ -26,6 +28,11 @@ export class History {
   }
 
   async undo(): Promise<void> {
+    const { pending } = this;
+    if (pending !== null) {
+      this.pending = null;
+      return pending.back();
+    }
     const undone = await this.#core.change("history.undo", {});
     if (undone === undefined) return;
     this.after();

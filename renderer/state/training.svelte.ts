@@ -9,6 +9,7 @@ import { problemOf } from "../lib/problem.ts";
 import { inPageWords, numbersOf } from "../lib/training.ts";
 import { Comparison } from "./comparison.svelte.ts";
 import type { Core } from "./core.svelte.ts";
+import type { History } from "./history.svelte.ts";
 import type { Jobs } from "./jobs.svelte.ts";
 import type { Library } from "./library.svelte.ts";
 import type { Place } from "./place.svelte.ts";
@@ -56,6 +57,7 @@ export class Training {
   /** The shown run's model beside another one. */
   readonly comparison: Comparison;
   readonly #core: Core;
+  readonly #history: History;
   readonly #jobs: Jobs;
   readonly #library: Library;
   readonly #place: Place;
@@ -66,18 +68,21 @@ export class Training {
 
   constructor({
     core,
+    history,
     jobs,
     library,
     place,
     toasts,
   }: {
     core: Core;
+    history: History;
     jobs: Jobs;
     library: Library;
     place: Place;
     toasts: Toasts;
   }) {
     this.#core = core;
+    this.#history = history;
     this.#jobs = jobs;
     this.#library = library;
     this.#place = place;
@@ -228,25 +233,30 @@ export class Training {
   discard({ id, name }: Run): void {
     this.leaving = new Set([...this.leaving, id]);
     this.compose();
+    const summary = `Discarded ${name}; its curves stay.`;
     const stay = (): void => {
       this.leaving = new Set([...this.leaving].filter((other) => other !== id));
     };
+    let pending: History["pending"] = null;
+    const settled = (): void => {
+      if (this.#history.pending === pending) this.#history.pending = null;
+    };
     const timer = setTimeout(() => {
+      settled();
       void this.#core.change("runs.discard", { runId: id }).then(async () => {
         await this.load();
         stay();
       });
     }, regretMs);
+    const toast = this.#toasts.show({ kind: "done", message: summary, action: { title: "Undo", run: () => back() } });
     const back = (): void => {
       clearTimeout(timer);
+      settled();
+      this.#toasts.dismiss(toast);
       stay();
       this.open(id);
     };
-    this.#toasts.show({
-      kind: "done",
-      message: `Discarded ${name}; its curves stay.`,
-      action: { title: "Undo", run: back },
-    });
+    this.#history.pending = pending = { summary, back };
   }
 
   /** Goes to the form for a new run. */

@@ -120,6 +120,13 @@ describe.skipIf(!hasBrowser)("training and exporting in a browser (skipped witho
     await page.getByText("Discarded earlier").waitFor();
     await page.getByRole("button", { name: "Undo", exact: true }).last().click();
     await page.getByRole("heading", { name: "earlier" }).waitFor();
+    // The key for undoing means what was done last, and that is the discarding.
+    await page.getByRole("button", { name: "Discard" }).click();
+    await page.getByText("Discarded earlier").waitFor();
+    await page.keyboard.press("ControlOrMeta+z");
+    await page.getByRole("heading", { name: "earlier" }).waitFor();
+    expect(await page.getByText("Discarded earlier").count()).toBe(0);
+    expect(await page.getByText(/^Undone/).count()).toBe(0);
   });
 
   test("labels leave as CSV, with a split, and are read back as they are in the library", async () => {
