@@ -40,6 +40,9 @@ const explanations: Readonly<Record<keyof typeof optionRanges, string>> = {
   learningRate: "peak learning rate for a batch of 256, scaled to the batch",
   teacherMomentum: "how slowly the teacher follows, at the start",
   teacherTemperature: "how sharp the teacher's answers are after the warm-up; lower is sharper",
+  teacherTemperatureStart: "how sharp they are at the start of it",
+  studentTemperature: "how sharp the student's answers are",
+  centreMomentum: "how slowly the centre of the teacher's answers follows",
   clip: "largest gradient of a tensor",
   minimumLearningRate: "learning rate at the end, as it is used",
   warmup: "iterations in which the learning rate rises; a tenth unless given",
@@ -84,6 +87,7 @@ export function addPretrainOptions(command: Command): Command {
       ]),
     )
     .option("--weight-decay <numbers>", "at the start and the end, such as 0.04,0.4", pair)
+    .option("--train-scales", "train the scale of each prototype too, in place of keeping it at 1")
     .option("--no-centring", "leave the centre out, to see it collapse")
     .addOption(deviceOption())
     .option(

@@ -19,12 +19,14 @@ export const pretrainChoice = v.strictObject({
   /** Time that it may take: iterations follow from the speed that is measured. */
   minutes: v.exactOptional(v.pipe(v.number(), v.minValue(0.01), v.maxValue(100_000))),
   colour: v.exactOptional(v.picklist(["official", "mild"])),
+  trainScales: v.exactOptional(v.boolean()),
   /** Numbers of `PretrainOptions`, and how many pictures go through the network at a time. */
   ...{ epochs: number, iterations: number, batch: number, microBatch: number, seed: number },
   ...{ width: number, depth: number, heads: number, patch: number },
   ...{ globalSize: number, localSize: number, crops: number, cropSplit: number, sourceSize: number },
   ...{ prototypes: number, headHidden: number, bottleneck: number },
   ...{ learningRate: number, teacherMomentum: number, teacherTemperature: number, clip: number },
+  ...{ teacherTemperatureStart: number, studentTemperature: number, centreMomentum: number },
   ...{ minimumLearningRate: number, warmup: number, temperatureWarmup: number },
   ...{ freezeLastLayer: number, freezeBackbone: number, dropPath: number, lowResolutionFirst: number },
 });

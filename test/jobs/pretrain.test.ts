@@ -377,6 +377,16 @@ test("a run compares with what it was before only what is counted on the same pi
   expect(after).toMatchObject({ selfRetrievalCount: 14, accuracyCount: 14 });
 });
 
+test("scales of prototypes stay at 1 unless they are to be trained", async () => {
+  const workplace = await filledWorkplace();
+  const scales = async (choice: Partial<NewPretraining>): Promise<number[]> => {
+    const { run } = await pretrain(workplace, { ...tinyRun, iterations: 3, ...choice });
+    return (await tensorsOf(workplace, run.id)).get("student.head.last_layer.weight_g") ?? [];
+  };
+  expect(new Set(await scales({}))).toEqual(new Set([1]));
+  expect(new Set(await scales({ trainScales: true })).size).toBeGreaterThan(8);
+});
+
 describe("a start", () => {
   test("from a model keeps its backbone still while the fresh head warms up", async () => {
     const workplace = await filledWorkplace();

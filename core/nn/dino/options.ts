@@ -28,7 +28,13 @@ export interface PretrainOptions {
   readonly teacherMomentum?: number;
   /** Of the teacher after its warm-up. */
   readonly teacherTemperature?: number;
+  /** Of the teacher at the start of its warm-up. */
+  readonly teacherTemperatureStart?: number;
+  readonly studentTemperature?: number;
   readonly centring?: boolean;
+  readonly centreMomentum?: number;
+  /** Trains the scale of each prototype too, in place of keeping it at 1 (`--norm_last_layer false` of the official code). */
+  readonly trainScales?: boolean;
   /** 0 for none. */
   readonly clip?: number;
   /** Learning rate at the end, as it is used. */
@@ -85,6 +91,9 @@ export const optionRanges = {
   learningRate: real("--lr", 1e-7, 0.02, "above that transformers diverge"),
   teacherMomentum: real("--teacher-momentum", 0, 1, "the teacher is a moving average of students"),
   teacherTemperature: real("--teacher-temperature", 0.005, 1, "above 0.07 training is known to collapse"),
+  teacherTemperatureStart: real("--teacher-temperature-start", 0.005, 1, "it rises from there in its warm-up"),
+  studentTemperature: real("--student-temperature", 0.01, 1, "0.1 in the paper"),
+  centreMomentum: real("--centre-momentum", 0, 0.9999, "0.9 in the paper; at 1 the centre would never move"),
   clip: real("--clip", 0, 100, "3 in the paper, 0.3 where training is unstable, 0 for none"),
   minimumLearningRate: real("--min-lr", 0, 0.02, "what the rate falls to, as it is used"),
   warmup: whole("--warmup", 0, 1_000_000, "iterations"),

@@ -6,6 +6,7 @@
 import { CoreError } from "../../util/errors.ts";
 import type { Architecture } from "../architecture.ts";
 import { iterationsPerEpoch } from "./epochs.ts";
+import { checkFit, invalid } from "./option-fit.ts";
 import { checkOptions, optionRanges, type PretrainOptions } from "./options.ts";
 import type { CropSettings, HeadSettings, TrainingSettings } from "./settings.ts";
 
@@ -123,14 +124,6 @@ export function resolveSettings(
   const cap = (share: number, most: number): number => Math.max(1, Math.min(Math.round(share * iterations), most));
   const crops = cropsFor(options, preset, start, patch);
   const { globalSize, localSize } = crops;
-  for (const [what, size] of [
-    ["global crops", globalSize],
-    ["local crops", localSize],
-  ] as const) {
-    if (size % patch !== 0) {
-      throw invalid(`The ${what} of ${size} px do not divide into patches of ${patch} px.`, nearestSizes(size, patch));
-    }
-  }
   const low = options.lowResolutionFirst ?? 0;
   const trained = start.kind === "checkpoint" ? start.settings : null;
   const temperatures = temperaturesFor(options, images, start);
@@ -149,11 +142,11 @@ export function resolveSettings(
     warmupIterations: options.warmup ?? cap(0.1, 12_500),
     weightDecay: options.weightDecay ?? (images <= 5000 ? [0.04, 0.04] : [0.04, 0.4]),
     teacherMomentum: options.teacherMomentum ?? trained?.teacherMomentum ?? momentumFor(images, careful),
-    studentTemperature: 0.1,
+    studentTemperature: options.studentTemperature ?? trained?.studentTemperature ?? 0.1,
     teacherTemperature: careful
       ? { start: temperatures.end, end: temperatures.end, warmup: 0 }
       : { ...temperatures, warmup: options.temperatureWarmup ?? cap(0.3, 37_500) },
-    centreMomentum: options.centring === false ? null : 0.9,
+    centreMomentum: options.centring === false ? null : (options.centreMomentum ?? trained?.centreMomentum ?? 0.9),
     clip: options.clip === undefined ? 3 : options.clip === 0 ? null : options.clip,
     freezeLastLayer: options.freezeLastLayer ?? (careful ? 0 : cap(0.05, 1250)),
     dropPath: options.dropPath ?? preset.dropPath,
@@ -161,6 +154,7 @@ export function resolveSettings(
     ...(start.kind === "model" ? { freezeBackbone: options.freezeBackbone ?? cap(0.1, 1250) } : {}),
     ...(low > 0 && low < 1 ? { lowResolution: lowResolution(low, iterations, globalSize, localSize, patch) } : {}),
   };
+  checkFit(options, start, settings);
   return { preset: name, settings };
 }
 
@@ -238,17 +232,15 @@ function affordable(size: number, patch: number): number {
 }
 
 function headFor(options: PretrainOptions, preset: Preset, start: StartShape, images: number): HeadSettings {
+  const { trainScales = false } = options;
   if (start.kind === "checkpoint") {
-    if (options.prototypes !== undefined && options.prototypes !== start.head.prototypes) {
-      throw invalid(`The checkpoint's head has ${start.head.prototypes} prototypes.`, "Leave --prototypes out.");
-    }
-    return start.head;
+    return { ...start.head, fixedScale: start.head.fixedScale && !trainScales };
   }
   return {
     hidden: options.headHidden ?? preset.headHidden,
     bottleneck: options.bottleneck ?? preset.bottleneck,
     prototypes: options.prototypes ?? prototypesFor(images),
-    fixedScale: true,
+    fixedScale: !trainScales,
   };
 }
 
@@ -282,7 +274,7 @@ function temperaturesFor(options: PretrainOptions, images: number, start: StartS
   const own = start.kind === "checkpoint" ? (start.settings?.teacherTemperature.end ?? 0.07) : undefined;
   const end = options.teacherTemperature ?? own ?? (images >= 200_000 ? 0.07 : 0.04);
   const first = images < 5000 ? 0.02 : images < 50_000 ? 0.03 : 0.04;
-  return { start: Math.min(first, end), end };
+  return { start: options.teacherTemperatureStart ?? Math.min(first, end), end };
 }
 
 /** Few iterations want a teacher that follows sooner; one that starts from good weights must hardly move. */
@@ -324,13 +316,4 @@ function lowResolution(
 
 function toPatches(size: number, patch: number): number {
   return Math.max(1, Math.round(size / patch)) * patch;
-}
-
-function nearestSizes(size: number, patch: number): string {
-  const below = Math.max(1, Math.floor(size / patch)) * patch;
-  return `Use ${below} or ${below + patch}.`;
-}
-
-function invalid(sentence: string, hint: string): CoreError {
-  return new CoreError("option-invalid", sentence, { hint });
 }

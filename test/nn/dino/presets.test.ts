@@ -78,6 +78,55 @@ describe("options", () => {
   });
 });
 
+const head = { hidden: 2048, bottleneck: 256, prototypes: 65_536, fixedScale: false };
+const starts = {
+  random: { kind: "random" },
+  model: { kind: "model", architecture: namedArchitecture("vit-small"), imageSize: 224 },
+  checkpoint: { kind: "checkpoint", architecture: namedArchitecture("vit-small"), head, settings: null },
+};
+
+describe("options that would be passed over, or make no sense, are refused with what to do", () => {
+  test.each([
+    ["random", { freezeBackbone: 3 }, "--freeze-backbone"],
+    ["checkpoint", { freezeBackbone: 3 }, "--freeze-backbone"],
+    ["checkpoint", { prototypes: 1024 }, "65536 prototypes"],
+    ["checkpoint", { headHidden: 512 }, "2048 hidden features"],
+    ["checkpoint", { bottleneck: 64 }, "256 features in its bottleneck"],
+    ["checkpoint", { temperatureWarmup: 5 }, "--temperature-warmup"],
+    ["checkpoint", { teacherTemperatureStart: 0.04 }, "--teacher-temperature-start"],
+    ["random", { warmup: 1_000_000, iterations: 5 }, "longer than the run of 5 iterations"],
+    ["random", { temperatureWarmup: 6, iterations: 5 }, "--temperature-warmup 6 is longer"],
+    ["random", { freezeLastLayer: 6, iterations: 5 }, "--freeze-last-layer 6 is longer"],
+    ["model", { freezeBackbone: 6, iterations: 5 }, "--freeze-backbone 6 is longer"],
+    ["random", { localSize: 128 }, "larger than the global ones of 64 px"],
+    ["random", { sourceSize: 56 }, "smaller than the global crops of 64 px"],
+    ["random", { teacherTemperatureStart: 0.05 }, "above the 0.04"],
+    ["random", { centring: false, centreMomentum: 0.5 }, "--no-centring"],
+  ] as const)("%s start with %o", (start, options, words) => {
+    const refusal = refusalOf(() => resolve(options, { start: starts[start] }));
+    expect(refusal).toContain("option-invalid: ");
+    expect(refusal).toContain(words);
+  });
+
+  test("and taken where they do", () => {
+    expect(resolve({ freezeBackbone: 5, iterations: 5 }, { start: starts.model }).freezeBackbone).toBe(5);
+    const same = { prototypes: 65_536, headHidden: 2048, bottleneck: 256 };
+    expect(resolve(same, { start: starts.checkpoint }).head).toEqual(head);
+    expect(resolve({ localSize: 64, sourceSize: 64 }).crops).toMatchObject({ localSize: 64, sourceSize: 64 });
+  });
+});
+
+test("what the paper keeps fixed is an option: scales, student temperature, centre momentum, first temperature", () => {
+  expect(resolve({}).head.fixedScale).toBe(true);
+  const options = { trainScales: true, studentTemperature: 0.2, centreMomentum: 0.5, teacherTemperatureStart: 0.01 };
+  const settings = resolve(options);
+  expect(settings).toMatchObject({ studentTemperature: 0.2, centreMomentum: 0.5, head: { fixedScale: false } });
+  expect(settings.teacherTemperature).toMatchObject({ start: 0.01, end: 0.04 });
+  const fixed = { ...starts.checkpoint, head: { ...head, fixedScale: true } };
+  expect(resolve({}, { start: fixed }).head.fixedScale).toBe(true);
+  expect(resolve({ trainScales: true }, { start: fixed }).head.fixedScale).toBe(false);
+});
+
 describe("crops of a start", () => {
   const starter = { ...namedArchitecture("vit-tiny"), patch: 8, grid: 12 };
 
