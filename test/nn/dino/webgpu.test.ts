@@ -37,6 +37,12 @@ test("every node of a training step runs on WebGPU, and the step is the official
   for (const [name, error] of errors) expect(error, name).toBeLessThan(1e-3);
 });
 
+test("the graphs of a whole run do too, from pictures to weights, with micro-batches added up", () => {
+  const { webgpu = [], cpu = [] } = report.wholeLosses ?? {};
+  expect(webgpu).toHaveLength(2);
+  webgpu.forEach((loss, i) => expect(Math.abs(loss / (cpu[i] ?? NaN) - 1)).toBeLessThan(1e-3));
+});
+
 test("a second step goes on from the tensors that stayed on the device", () => {
   const { webgpu = [], cpu = [] } = report.losses ?? {};
   expect(webgpu).toHaveLength(2);
