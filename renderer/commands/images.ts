@@ -130,6 +130,7 @@ export const imageCommands: readonly AppCommand[] = [
     title: "Next unlabelled image",
     group: "Labels",
     keys: ["N"],
+    where: ["grid", "picture"],
     when: (app) => inGrid(app) || inPicture(app),
     run: ({ labelling }) => labelling.nextUnlabelled(),
   },

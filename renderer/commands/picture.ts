@@ -4,6 +4,34 @@ const open = ({ place }: App): boolean => place.imageId !== null;
 const mayDraw = (app: App): boolean => open(app) && !app.core.guest;
 const sees = (app: App): boolean => open(app) && app.picture.sees;
 
+const arrows = [
+  { id: "left", word: "left", key: "ArrowLeft", x: -1, y: 0 },
+  { id: "right", word: "right", key: "ArrowRight", x: 1, y: 0 },
+  { id: "up", word: "up", key: "ArrowUp", x: 0, y: -1 },
+  { id: "down", word: "down", key: "ArrowDown", x: 0, y: 1 },
+] as const;
+
+/** Arrows move the spot where one is looked at; with Shift they move a picture that is larger than its room. */
+const arrowCommands: readonly AppCommand[] = arrows.flatMap(({ id, word, key, x, y }) => [
+  {
+    id: `spot-${id}`,
+    title: `Alike: move the spot ${word}`,
+    group: "Picture",
+    keys: [key],
+    when: (app: App) => sees(app) && app.picture.overlay === "alike" && app.picture.spots.own !== null,
+    quiet: true,
+    run: ({ picture }: App) => picture.spots.move(x, y),
+  },
+  {
+    id: `picture-pan-${id}`,
+    title: `Zoomed in: look further ${word}`,
+    group: "Picture",
+    keys: [`Shift+${key}`],
+    when: open,
+    quiet: true,
+  },
+]);
+
 /** What is done with the picture that is open. Before the grid's commands, which mean other things by some of the keys. */
 export const pictureCommands: readonly AppCommand[] = [
   {
@@ -137,5 +165,6 @@ export const pictureCommands: readonly AppCommand[] = [
     when: (app) => mayDraw(app) && app.picture.kept !== null,
     run: ({ picture }) => picture.remove(),
   },
+  ...arrowCommands,
   { id: "picture-fit", title: "Fit the picture, or show it at 100 %", group: "Picture", keys: ["Z"], when: open },
 ];

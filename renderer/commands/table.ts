@@ -1,4 +1,5 @@
 import type { App, AppCommand } from "../state/app.svelte.ts";
+import { placesOfGroups } from "../lib/key-places.ts";
 import { clusterCommands } from "./clusters.ts";
 import { checkCommands } from "./checks.ts";
 import { exportCommands } from "./exporting.ts";
@@ -15,6 +16,11 @@ interface ViewName {
   readonly id: string;
   readonly title: string;
   readonly keys: readonly string[];
+}
+
+/** A command with its places; one that says nothing of when it can be done can be done anywhere. */
+function placed(command: AppCommand): AppCommand {
+  return command.when === undefined ? command : { where: placesOfGroups[command.group], ...command };
 }
 
 /** The one table of commands: views, palette, cheat sheet and keys are made from it. */
@@ -38,5 +44,5 @@ export function commandTable(views: readonly ViewName[]): readonly AppCommand[] 
     ...mapCommands,
     ...libraryCommands,
     ...frameCommands,
-  ];
+  ].map(placed);
 }

@@ -9,7 +9,9 @@ export interface Command<App> {
   readonly group: string;
   /** Combinations as lib/keys.ts writes them, the first is shown. */
   readonly keys: readonly string[];
-  /** Where it can be done now; always without it. */
+  /** Places in which its keys can mean it (lib/key-places.ts has them by group); anywhere without it. */
+  readonly where?: readonly string[] | undefined;
+  /** Whether it can be done now; always without it. */
   readonly when?: (app: App) => boolean;
   /** What it does; absent where a component provides it. */
   readonly run?: (app: App) => void | Promise<void>;
@@ -62,9 +64,11 @@ export class Commands<App> {
     return this.table.filter((command) => command.when?.(this.#app) ?? true);
   }
 
-  /** Other commands with one of these combinations. */
-  conflicts(id: string, keys: string): Command<App>[] {
-    return (this.#byKeys.get(keys) ?? []).filter((command) => command.id !== id);
+  /** Other commands with a combination that can be meant where this one can. */
+  conflicts({ id, where }: Command<App>, keys: string): Command<App>[] {
+    const meets = (other: Command<App>): boolean =>
+      where === undefined || other.where === undefined || other.where.some((place) => where.includes(place));
+    return (this.#byKeys.get(keys) ?? []).filter((other) => other.id !== id && meets(other));
   }
 
   /** Lets a component do what only it can (focus its field); returns how to take that back. */

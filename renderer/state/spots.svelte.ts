@@ -79,6 +79,18 @@ export class Spots {
     }
   }
 
+  /** Moves the spot by patches, from the middle where there is none; it is held then, whatever the pointer does. */
+  move(across: number, down: number): void {
+    const { own, patch } = this;
+    if (own === null) return;
+    const { rows, columns } = own;
+    const from = patch ?? Math.floor(rows / 2) * columns + Math.floor(columns / 2);
+    const [x, y] = patch === null ? [0, 0] : [across, down];
+    const within = (value: number, count: number): number => Math.max(0, Math.min(count - 1, value));
+    this.patch = within(Math.floor(from / columns) + y, rows) * columns + within((from % columns) + x, columns);
+    this.held = true;
+  }
+
   close(): void {
     this.#asked?.abort();
     this.#imageId = 0;
