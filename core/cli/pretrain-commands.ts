@@ -221,12 +221,13 @@ function whenSame(since: number): string {
 
 function reportEstimate(output: Output, estimate: PretrainEstimate): void {
   output.data("estimate", estimate);
-  const { preset, runId, device, imageCount, epochs, imagesPerSecond, milliseconds } = estimate;
+  const { preset, runId, device, imageCount, epochs, imagesPerSecond, milliseconds, caution } = estimate;
   output.paragraph(
     `${runId === null ? `Preset ${preset}` : `What is left of run ${runId}`}: ${describeSettings(estimate)}; ${rate(epochs)} passes over ${counted(imageCount, "picture")}.`,
     2,
   );
   output.line(`About ${duration(milliseconds)} on ${device}, at ${rate(imagesPerSecond)} pictures a second.`);
+  if (caution !== null) output.paragraph(caution, 2);
 }
 
 function reportRuns(output: Output, all: readonly Run[]): void {

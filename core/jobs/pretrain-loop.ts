@@ -137,9 +137,10 @@ async function trainFrom(training: Training): Promise<Trained> {
     emit({ kind: "begun", run: begun, preset: plan.preset, microBatch: settings.microBatch ?? settings.batch });
     const report = job.phase(`pretraining on ${session.device}`, settings.iterations);
     report(iteration);
+    // A run none of whose pictures can be read ends here, and leaves nothing.
+    await probeWhenDue(training, name, iteration);
     // From here on the run can be resumed, whatever it started from.
     await save();
-    await probeWhenDue(training, name, iteration);
     const first = iteration;
     let estimated = false;
     while (iteration < settings.iterations) {
@@ -166,7 +167,7 @@ async function trainFrom(training: Training): Promise<Trained> {
       }));
       if (finite.length > 0) emit({ kind: "metrics", metrics: finite });
       judge();
-      if (finite.length < result.metrics.length) throw diverged(iteration, saved.iteration, findings);
+      if (finite.length < result.metrics.length) throw diverged(training, iteration, findings);
       const stepMs = meanStep(history.slice(-20));
       const speed = (settings.batch / stepMs) * 1000;
       const loss = history.at(-1);
@@ -207,6 +208,7 @@ async function probeWhenDue(training: Training, name: string, iteration: number)
     picturesSince === since.picturesSince && labelsSince === since.labelsSince;
   if (runProbes(db, run.id).some((probe) => probe.iteration === iteration && isSame(probe))) return false;
   const { attention, ...scores } = await workplace.engine.call("probeTraining", { training: name, ...probes });
+  if (scores.selfRetrievalCount === 0) throw unreadable(probes.retrieval.length);
   const probe = { iteration, ...scores, ...since, createdAt: Date.now() };
   deleteRunMetrics(db, run.id, { metrics: iteration, probes: iteration });
   const watched = attention.map(({ index, ...map }) => ({ imageId: plan.pictures.imageIds[index] ?? 0, ...map }));
@@ -227,11 +229,21 @@ function progressDetail({ loss, teacherEntropy }: RunMetrics, imagesPerSecond: n
   return `loss ${loss.toFixed(2)}, entropy ${teacherEntropy.toFixed(2)}, ${imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0)} pictures/s`;
 }
 
-function diverged(iteration: number, saved: number, findings: readonly RunFinding[]): CoreError {
-  const [first] = findings;
-  const kept = saved < 0 ? "" : ` The checkpoint of iteration ${saved} is kept.`;
+function unreadable(count: number): CoreError {
+  return new CoreError("pictures-missing", `None of ${count} pictures of the run can be read any more.`, {
+    hint: "Look whether their folder is there; `dinoscope add FOLDER` takes in what it holds now.",
+  });
+}
+
+/** Going on from the checkpoint leads to the same end; its weights are as good as they were. */
+function diverged({ workplace, run }: Training, iteration: number, findings: readonly RunFinding[]): CoreError {
+  const { folder, db } = workplace.library;
+  const { checkpoint, iteration: saved } = runById(db, run.id) ?? run;
+  const kept = checkpoint === null ? "" : ` The checkpoint of iteration ${saved} is kept.`;
+  const start =
+    checkpoint === null ? "" : ` It can begin from the checkpoint that is kept: --start ${join(folder, checkpoint)}.`;
   return new CoreError("training-diverged", `The loss is not a number at iteration ${iteration}.${kept}`, {
-    hint: first?.advice ?? "Lower the learning rate (--lr) and start again.",
+    hint: `${findings[0]?.advice ?? "Lower the learning rate (--lr) in a new run."}${start}`,
   });
 }
 

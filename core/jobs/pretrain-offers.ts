@@ -1,7 +1,7 @@
 /** The presets as they come out for a library, with the work that each is. */
 import type { WantedDevice } from "../engine/protocol.ts";
 import { iterationsPerEpoch } from "../nn/dino/epochs.ts";
-import { presetFor, presets, resolveSettings, type PresetName } from "../nn/dino/presets.ts";
+import { cautionFor, presetFor, presets, resolveSettings, type PresetName } from "../nn/dino/presets.ts";
 import type { TrainingSettings } from "../nn/dino/settings.ts";
 import type { PresetTable } from "../rpc/views.ts";
 import { runPictures } from "./pretrain-pictures.ts";
@@ -22,7 +22,8 @@ export async function offerPresets({ library, engine }: PlanDesk, wanted: Wanted
       work: workOf(settings),
     };
   });
-  return { imageCount, device, recommended: presetFor(imageCount, device === "cpu"), presets: offers };
+  const recommended = presetFor(imageCount, device === "cpu");
+  return { imageCount, device, recommended, caution: cautionFor(imageCount, "random"), presets: offers };
 }
 
 /**

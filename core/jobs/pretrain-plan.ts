@@ -4,7 +4,7 @@ import type { TrainingStart, WantedDevice } from "../engine/protocol.ts";
 import type { Engine } from "../engine/supervisor.ts";
 import { iterationsIn, timeOf } from "../nn/dino/epochs.ts";
 import type { PretrainOptions } from "../nn/dino/options.ts";
-import { resolveSettings, type StartShape } from "../nn/dino/presets.ts";
+import { cautionFor, resolveSettings, type StartShape } from "../nn/dino/presets.ts";
 import type { TrainingSettings } from "../nn/dino/settings.ts";
 import type { Architecture } from "../nn/architecture.ts";
 import { listModels } from "../library/models.ts";
@@ -105,6 +105,7 @@ export async function estimatePlan(
   const iterations = settings.iterations - from;
   return {
     ...{ preset, device, imageCount, runId: run?.id ?? null, iterations },
+    caution: run === null ? cautionFor(imageCount, plan.start.kind) : null,
     settings: { ...settings },
     epochs: (iterations * settings.batch) / imageCount,
     imagesPerSecond: (settings.batch / stepMs) * 1000,

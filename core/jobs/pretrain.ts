@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { cautionFor } from "../nn/dino/presets.ts";
 import type { TrainingSettings } from "../nn/dino/settings.ts";
 import { probeSetOf, saveProbeSet } from "../library/probe-sets.ts";
 import { runProbes } from "../library/run-metrics.ts";
@@ -82,11 +83,6 @@ export async function resumePretraining(
   return runJob(workplace, "pretrain", { runId: before.id, device: options.device }, watch, async (job) => {
     const { settings, pictures, device } = plan;
     const { fingerprint } = pictures;
-    if (before.fingerprint !== fingerprint) {
-      const sentence =
-        "The library's pictures are not those that the run began with: it goes on with those that are there now.";
-      watch.onRun?.({ kind: "note", sentence });
-    }
     const { iterations } = settings;
     const run = resumeRun(db, before.id, {
       ...{ device, settings: { ...settings }, iterations, imageCount: pictures.imageIds.length, fingerprint },
@@ -124,12 +120,13 @@ async function finishRun(
   const probes = probePictures(db, plan.pictures, set);
   const since = { picturesSince: set.pictures.since, labelsSince: set.labelled.since };
   let hasTrained = false;
+  const notes = before === null ? notesOfNew(plan) : notesOfChange(before, plan, since);
   const emit = (event: RunEvent): void => {
     hasTrained ||= event.kind === "metrics";
     watch.onRun?.(event);
+    // Once, not again where its engine ended.
+    if (event.kind === "begun") for (const sentence of notes.splice(0)) watch.onRun?.({ kind: "note", sentence });
   };
-  const noteChange = changeOfProbes(run, since);
-  if (before !== null && noteChange !== null) emit({ kind: "note", sentence: noteChange });
   let trained: Trained;
   let model: Model;
   let durationMs: number;
@@ -157,14 +154,29 @@ async function finishRun(
   return { run: done, model, ...scoresOf(workplace, run), findings, failed, durationMs };
 }
 
-/** What cannot be compared with what was before in a run that goes on, in words; null where everything can. */
-function changeOfProbes({ iteration }: Run, since: Pick<RunProbe, "picturesSince" | "labelsSince">): string | null {
-  const parts = [
+/** What to know as a run begins. */
+function notesOfNew({ start, pictures }: Plan): string[] {
+  const caution = cautionFor(pictures.imageIds.length, start.kind);
+  return caution === null ? [] : [caution];
+}
+
+/** What is other than before in a run that goes on, and what cannot be compared therefore. */
+function notesOfChange(
+  { iteration, fingerprint }: Run,
+  { pictures }: Plan,
+  since: Pick<RunProbe, "picturesSince" | "labelsSince">,
+): string[] {
+  const others =
+    fingerprint === pictures.fingerprint
+      ? []
+      : ["The library's pictures are not those that the run began with: it goes on with those that are there now."];
+  const counts = [
     ...(since.picturesSince === iteration ? ["how many pictures find their other crop"] : []),
     ...(since.labelsSince === iteration ? ["how many labels are told by their neighbours"] : []),
   ];
-  if (iteration === 0 || parts.length === 0) return null;
-  return `The library has changed: ${parts.join(" and ")} is compared from iteration ${iteration} on, since it was counted on others before.`;
+  if (iteration === 0 || counts.length === 0) return others;
+  const compared = `${counts.join(" and ")} is compared from iteration ${iteration} on, since it was counted on others before`;
+  return [...others, `The library has changed: ${compared}.`];
 }
 
 /** The teacher's backbone becomes a model of the library, with what it was made of and what it gained. */

@@ -431,4 +431,6 @@ export interface PretrainEstimate {
   readonly epochs: number;
   readonly imagesPerSecond: number;
   readonly milliseconds: number;
+  /** What to know before training from random weights on so few pictures; null where there are enough. */
+  readonly caution: string | null;
 }

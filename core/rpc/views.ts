@@ -301,6 +301,8 @@ export interface PresetTable {
   readonly imageCount: number;
   readonly device: string;
   readonly recommended: PresetOffer["name"];
+  /** What to know before training from random weights on so few pictures; null where there are enough. */
+  readonly caution: string | null;
   readonly presets: readonly PresetOffer[];
 }
 

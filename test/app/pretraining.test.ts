@@ -55,8 +55,9 @@ const { freezeLastLayer, ...tiny } = tinyRun;
 
 test("a run is trained as a job, told as it goes, looked at, and discarded", async () => {
   const { call, finish, events, folder } = await trainable();
-  const { presets, recommended, imageCount } = await call("runs.presets", {});
+  const { presets, recommended, imageCount, caution } = await call("runs.presets", {});
   expect(imageCount).toBe(14);
+  expect(caution).toContain("14 pictures are few");
   expect(presets.map(({ name }) => name)).toContain(recommended);
   const works = presets.map(({ work, iterations, batch }) => work / (iterations * batch));
   expect(works).toEqual([...works].sort((a, b) => a - b));
@@ -66,12 +67,13 @@ test("a run is trained as a job, told as it goes, looked at, and discarded", asy
   const told = events.flatMap((message) => (message.event === "run" ? [message.data] : []));
   expect(new Set(told.map(({ event }) => event.kind))).toEqual(
     new Set(
-      ["begun", "saved", "probe", "metrics", "estimate", "health"].filter((kind) =>
+      ["begun", "note", "saved", "probe", "metrics", "estimate", "health"].filter((kind) =>
         told.some(({ event }) => event.kind === kind),
       ),
     ),
   );
   expect(told.every(({ runId }) => runId === 1)).toBe(true);
+  expect(told.map(({ event }) => event)).toContainEqual({ kind: "note", sentence: caution });
   const measured = told.flatMap(({ event }) => (event.kind === "metrics" ? event.metrics : []));
   expect(measured.map(({ iteration }) => iteration)).toEqual([0, 1, 2, 3, 4, 5]);
 

@@ -61,8 +61,12 @@ test("an estimate names preset and time, and leaves no trace", async () => {
     /^Preset nano: width 24, 1 blocks, patch 8, crops 2 x 32 \+ 1 x 16 px, batch 4, 30 iterations/,
   );
   expect((await run("runs", "list")).stdout).not.toContain("/ 30");
+  expect(stdout.replaceAll(/\s+/g, " ")).toContain(
+    "14 pictures are few: training on them from scratch is an experiment",
+  );
   const left = await run("pretrain", "--resume", "1", "--iterations", "25", "--estimate");
   expect(left.stdout).toMatch(/^What is left of run 1: width 24, .* batch 4, 20 iterations/);
+  expect(left.stdout).not.toContain("experiment");
 });
 
 test("--minutes makes a run that fits", async () => {

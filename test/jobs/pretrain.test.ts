@@ -118,6 +118,19 @@ describe("a run", () => {
     expect(run.summary?.leftOut).toBe(1);
   });
 
+  test("ends before it begins where no picture can be read, and leaves nothing to go on from", async () => {
+    const photos = await drawLabelled();
+    const workplace = await filledWorkplace(photos);
+    const { db } = workplace.library;
+    for (const name of runPictures(db).paths) writeFileSync(name, "no picture");
+    expect(await refusalOfAsync(() => pretrain(workplace, tinyRun))).toBe(
+      "pictures-missing: None of 14 pictures of the run can be read any more.",
+    );
+    const [run] = listRuns(db, 1);
+    expect(run).toMatchObject({ state: "failed", checkpoint: null, problem: { code: "pictures-missing" } });
+    expect(runProbes(db, run?.id ?? 0)).toEqual([]);
+  });
+
   test("is discarded with its model, its embeddings and its files, and keeps its curves", async () => {
     const workplace = await filledWorkplace();
     const { db, folder } = workplace.library;
@@ -187,7 +200,7 @@ describe("a run that goes on", () => {
       let kills = 0;
       const notes: string[] = [];
       const onRun = (event: RunEvent): void => {
-        if (event.kind === "note") notes.push(event.sentence);
+        if (event.kind === "note" && event.sentence.includes("Going on")) notes.push(event.sentence);
         if (event.kind !== "saved" || kills === 2 || victim.pid === undefined) return;
         kills++;
         process.kill(victim.pid, "SIGKILL");

@@ -340,7 +340,7 @@ function notFinite(iteration: number): HealthFinding {
     kind: "not-finite",
     severity: "collapse",
     sentence: `The loss is not a number any more at iteration ${iteration}: the run diverged. The last checkpoint is from before.`,
-    advice: "Lower the learning rate (--lr) by half, or clip gradients harder (--clip 0.3), and start again.",
+    advice: "Lower the learning rate (--lr) by half, or clip gradients harder (--clip 0.3), in a new run.",
   };
 }
 

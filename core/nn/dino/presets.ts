@@ -97,6 +97,15 @@ const carefulEpochs = 10;
 /** Fewest pictures that a run makes sense with at all. */
 const fewestImages = 8;
 
+/** Below this many, what is learnt from them alone is little: on 240 drawn photos it is plain in the labels. */
+const fewImages = 200;
+
+/** What to know before a run begins on so few pictures, or null: training from scratch is offered all the same. */
+export function cautionFor(images: number, start: StartShape["kind"]): string | null {
+  if (start !== "random" || images >= fewImages) return null;
+  return `${images} pictures are few: training on them from scratch is an experiment, and the starter model or a published one usually does better.`;
+}
+
 /**
  * All settings of a run. Throws `pictures-missing` with hardly any pictures, and `option-invalid` for values that are out
  * of range or do not go together, with the reason.

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { optionRanges, type PretrainOptions } from "../../../core/nn/dino/options.ts";
 import { settingsAt } from "../../../core/nn/dino/phases.ts";
-import { presetFor, presets, resolveSettings, type PresetName } from "../../../core/nn/dino/presets.ts";
+import { cautionFor, presetFor, presets, resolveSettings, type PresetName } from "../../../core/nn/dino/presets.ts";
 import type { TrainingSettings } from "../../../core/nn/dino/settings.ts";
 import { namedArchitecture } from "../../../core/nn/architecture.ts";
 import { checkSettings } from "../../../core/weights/training-settings.ts";
@@ -114,6 +114,15 @@ describe("options that would be passed over, or make no sense, are refused with 
     expect(resolve(same, { start: starts.checkpoint }).head).toEqual(head);
     expect(resolve({ localSize: 64, sourceSize: 64 }).crops).toMatchObject({ localSize: 64, sourceSize: 64 });
   });
+});
+
+test("training from scratch on few pictures is called an experiment, and going on from a model is not", () => {
+  expect(cautionFor(12, "random")).toMatch(/^12 pictures are few: .*experiment/);
+  expect([cautionFor(240, "random"), cautionFor(12, "model"), cautionFor(12, "checkpoint")]).toEqual([
+    null,
+    null,
+    null,
+  ]);
 });
 
 test("what the paper keeps fixed is an option: scales, student temperature, centre momentum, first temperature", () => {
