@@ -145,7 +145,8 @@ export function createEngine({ idleMs = usualIdleMs }: { readonly idleMs?: numbe
         const message: EngineRequest = { id, method, request };
         child.send(message, (error) => {
           // A channel that closed while sending: 'close' follows and rejects with the reason.
-          if (error !== null && !(error as NodeJS.ErrnoException).code?.startsWith("ERR_IPC") && pending.delete(id)) {
+          const { code = "" } = (error ?? {}) as NodeJS.ErrnoException;
+          if (error !== null && !/^(ERR_IPC|EPIPE)/.test(code) && pending.delete(id)) {
             reject(new CoreError("engine-crashed", `The engine could not be asked: ${error.message}`));
           }
         });
