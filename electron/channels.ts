@@ -14,5 +14,8 @@ export const channels = {
   "choose-library": v.strictTuple([]),
 } as const satisfies Readonly<Record<string, v.GenericSchema>>;
 
+/** From main to the page, with a command of the menu. */
+export const commandChannel = "command";
+
 export type Channel = keyof typeof channels;
 export type Arguments<Name extends Channel> = v.InferOutput<(typeof channels)[Name]>;

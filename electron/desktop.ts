@@ -1,6 +1,8 @@
 /** The desktop program: one window, one library, one core. Everything that thinks lives in the core and the page. */
 import { join } from "node:path";
 import type * as Electron from "electron";
+import type { MenuCommand } from "../core/rpc/desktop.ts";
+import { commandChannel } from "./channels.ts";
 import { createCoreProcess, type CoreFailure, type CoreReady } from "./core-process.ts";
 import { openCoreSocket, type CoreSocket } from "./core-socket.ts";
 import { createDialogs } from "./dialogs.ts";
@@ -9,7 +11,7 @@ import { findTampering, type PlainFiles } from "./integrity.ts";
 import { watchJobs } from "./job-watch.ts";
 import { externalPages, lockDown } from "./lockdown.ts";
 import { openLog } from "./log.ts";
-import { menuTemplate } from "./menu.ts";
+import { menuTemplate, textMenu } from "./menu.ts";
 import { findPlaces } from "./places.ts";
 import { openSettings, recentLibrary, withRecent } from "./settings.ts";
 import { lookForUpdate } from "./updates.ts";
@@ -247,6 +249,7 @@ async function run(electron: Parts, files: PlainFiles): Promise<void> {
       showLibrary: () => shell.showItemInFolder(library),
       showLog: () => shell.showItemInFolder(log.file),
       showLicences: () => shell.showItemInFolder(places.licences),
+      command: (command: MenuCommand) => window?.webContents.send(commandChannel, command),
       showPage: (url: string) => void (externalPages.includes(url) && shell.openExternal(url)),
     };
     const state = { platform, recent: settings.value.recent, developing: !app.isPackaged, actions };
@@ -269,6 +272,10 @@ async function run(electron: Parts, files: PlainFiles): Promise<void> {
       void leave();
     });
     shown.on("closed", () => (window = null));
+    shown.webContents.on("context-menu", (_event, place) => {
+      const items = textMenu(place);
+      if (items.length > 0) Menu.buildFromTemplate(items).popup({ window: shown });
+    });
     shown.webContents.on("render-process-gone", (_event, { reason }) => {
       if (reason === "clean-exit" || leaving) return;
       void dialogs.pageFailed(reason).then((answer) => (answer === "reload" ? load() : leave()));

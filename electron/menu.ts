@@ -1,5 +1,6 @@
 /** The menu, by the conventions of each platform. */
 import type * as Electron from "electron";
+import type { MenuCommand } from "../core/rpc/desktop.ts";
 import { recentLibrary } from "./settings.ts";
 import { externalPages } from "./lockdown.ts";
 
@@ -11,6 +12,8 @@ export interface MenuActions {
   readonly showLog: () => void;
   readonly showLicences: () => void;
   readonly showPage: (url: string) => void;
+  /** Has the page do one of its own commands. */
+  readonly command: (command: MenuCommand) => void;
 }
 
 export interface MenuState {
@@ -24,6 +27,23 @@ export interface MenuState {
 type Item = Electron.MenuItemConstructorOptions;
 
 const separator: Item = { type: "separator" };
+
+/** What is done with text in fields. */
+const textItems: readonly Item[] = [{ role: "cut" }, { role: "copy" }, { role: "paste" }];
+
+/** The menu of a field, or of text that is marked; empty where there is nothing to do. The page's own menus are its own. */
+export function textMenu({ isEditable, selectionText, editFlags }: TextPlace): Item[] {
+  if (!isEditable) return selectionText.trim() === "" ? [] : [{ role: "copy" }];
+  const { canCut, canCopy, canPaste, canSelectAll } = editFlags;
+  const can: Readonly<Record<string, boolean>> = { cut: canCut, copy: canCopy, paste: canPaste };
+  return [
+    ...textItems.map((item) => ({ ...item, enabled: can[item.role ?? ""] ?? true })),
+    separator,
+    { role: "selectAll", enabled: canSelectAll },
+  ];
+}
+
+type TextPlace = Pick<Electron.ContextMenuParams, "isEditable" | "selectionText" | "editFlags">;
 
 /** The whole menu, from left to right. */
 export function menuTemplate({ platform, recent, developing, actions }: MenuState): Item[] {
@@ -46,13 +66,34 @@ export function menuTemplate({ platform, recent, developing, actions }: MenuStat
   const file: Item = {
     label: "&File",
     submenu: [
-      // Without Shift the page adds a folder of pictures.
+      // These two keys are the page's as well, which has them first.
+      { label: "Add Pictures…", accelerator: "CmdOrCtrl+O", click: () => actions.command("add-folder") },
       { label: "Open Library…", accelerator: "CmdOrCtrl+Shift+O", click: actions.chooseLibrary },
       { label: "Open Recent", submenu: recentItems(recent, actions) },
+      separator,
+      { label: "Export…", click: () => actions.command("view-export") },
       separator,
       { label: mac ? "Show Library in Finder" : "Show Library Folder", click: actions.showLibrary },
       separator,
       mac ? { role: "close" } : { role: "quit" },
+    ],
+  };
+  const edit: Item = {
+    role: "editMenu",
+    label: "&Edit",
+    submenu: [
+      // Not Electron's own, which undo typing only: the page knows whether it is typing or labels that are meant.
+      { label: "Undo", accelerator: "CmdOrCtrl+Z", click: () => actions.command("undo") },
+      {
+        label: "Redo",
+        accelerator: platform === "win32" ? "Ctrl+Y" : "CmdOrCtrl+Shift+Z",
+        click: () => actions.command("redo"),
+      },
+      separator,
+      ...textItems,
+      { role: "delete" },
+      separator,
+      { role: "selectAll" },
     ],
   };
   const view: Item = {
@@ -79,7 +120,7 @@ export function menuTemplate({ platform, recent, developing, actions }: MenuStat
       ...(mac ? [] : ([separator, { role: "about" }] as const)),
     ],
   };
-  return [...(mac ? [application] : []), file, { role: "editMenu" }, view, { role: "windowMenu" }, help];
+  return [...(mac ? [application] : []), file, edit, view, { role: "windowMenu" }, help];
 }
 
 function recentItems(recent: readonly string[], actions: MenuActions): Item[] {

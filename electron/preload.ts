@@ -3,8 +3,8 @@
  * Built as one CommonJS file, because a sandboxed preload can load nothing else.
  */
 import { contextBridge, ipcRenderer, webUtils } from "electron";
-import { desktopGlobal, type Desktop } from "../core/rpc/desktop.ts";
-import type { Arguments, Channel } from "./channels.ts";
+import { desktopGlobal, type Desktop, type MenuCommand } from "../core/rpc/desktop.ts";
+import { commandChannel, type Arguments, type Channel } from "./channels.ts";
 
 function ask<Name extends Channel>(channel: Name, ...args: Arguments<Name>): Promise<never> {
   return ipcRenderer.invoke(channel, ...args) as Promise<never>;
@@ -22,6 +22,8 @@ const desktop: Desktop = {
   reveal: (path) => ask("reveal", path),
   recentLibraries: () => ask("recent-libraries"),
   openRecentLibrary: (folder) => ask("open-recent-library", folder),
+  // The event itself stays here: it has a way to every channel.
+  onCommand: (listener) => void ipcRenderer.on(commandChannel, (_event, command: MenuCommand) => listener(command)),
   chooseLibrary: () => ask("choose-library"),
 };
 

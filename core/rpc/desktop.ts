@@ -16,6 +16,9 @@ export interface RecentLibrary {
   readonly name: string;
 }
 
+/** What the menu asks of the page: commands of its own, by their ids. */
+export type MenuCommand = "add-folder" | "view-export" | "undo" | "redo";
+
 /**
  * The functions of `window[desktopGlobal]`. A folder or file that a person chose or dropped may be used by the core from
  * then on, wherever it lies. Calls are refused (they throw) when their arguments are not what is written here.
@@ -33,6 +36,8 @@ export interface Desktop {
   recentLibraries(): Promise<readonly RecentLibrary[]>;
   /** Opens one of `recentLibraries`; the page is loaded anew. */
   openRecentLibrary(folder: string): Promise<void>;
+  /** Calls `listener` with what is chosen in the menu and is the page's to do. */
+  onCommand(listener: (command: MenuCommand) => void): void;
   /** Asks for a library's folder and opens it; false when it was left without a choice. */
   chooseLibrary(): Promise<boolean>;
 }

@@ -44,7 +44,11 @@ describe.skipIf(!hasBrowser)("the page in Dinoscope's own window (skipped withou
             pathOfDropped: (file: File) => say(`dropped ${file.name}`, `${above}/${file.name}`),
             reveal: (path: string) => say(`reveal ${path}`, undefined),
             recentLibraries: () => say("recent", [{ folder: "/srv/shop", name: "shop" }]),
-            openRecentLibrary: (path: string) => say(`recent ${path}`, undefined),
+            openRecentLibrary: async (path: string) => {
+              await say(`recent ${path}`, undefined);
+              await new Promise((resolve) => setTimeout(resolve, 500));
+            },
+            onCommand: (listener: (command: string) => void) => Object.assign(globalThis, { fromMenu: listener }),
             chooseLibrary: () => say("library", false),
           },
         });
@@ -63,6 +67,9 @@ describe.skipIf(!hasBrowser)("the page in Dinoscope's own window (skipped withou
   test("the first page offers the other libraries that were open", async () => {
     await page.getByRole("button", { name: "Open “shop”" }).click();
     await soon(asked).toContain("recent /srv/shop");
+    // While it opens it cannot be asked for again.
+    expect(await page.getByRole("button", { name: "Open “shop”" }).isDisabled()).toBe(true);
+    await soon(() => page.getByRole("button", { name: "Open “shop”" }).isEnabled()).toBe(true);
   });
 
   test("a folder is chosen in the system's dialog, and its pictures fill the grid", async () => {
@@ -92,6 +99,45 @@ describe.skipIf(!hasBrowser)("the page in Dinoscope's own window (skipped withou
     await page.getByRole("button", { name: "Choose with the system’s dialog…" }).click();
     await soon(() => page.getByLabel("Folder", { exact: true }).inputValue()).toBe(shelf);
     await page.getByRole("button", { name: "Cancel" }).click();
+  });
+
+  test("the menu's undo is typing's in a field, and the library's elsewhere", async () => {
+    const choose = (command: string) =>
+      page.evaluate((id) => (globalThis as unknown as { fromMenu: (id: string) => void }).fromMenu(id), command);
+    const undo = (): Promise<number> => page.getByRole("button", { name: /^Undo: Labelled/ }).count();
+    const redo = (): Promise<number> => page.getByRole("button", { name: /^Redo: Labelled/ }).count();
+    await page.locator("[data-image]").first().click();
+    await page.keyboard.press("/");
+    await page.keyboard.type("cup");
+    await page.keyboard.press("Enter");
+    await soon(undo).toBe(1);
+
+    await page.keyboard.press("ControlOrMeta+f");
+    await page.keyboard.type("x");
+    await choose("undo");
+    expect(await page.evaluate(() => (document.activeElement as HTMLInputElement).value)).toBe("");
+    expect([await undo(), await redo()]).toEqual([1, 0]);
+    await page.evaluate(() => (document.activeElement as HTMLElement).blur());
+    await choose("undo");
+    await soon(redo).toBe(1);
+    await choose("redo");
+    await soon(undo).toBe(1);
+    expect(await redo()).toBe(0);
+
+    await choose("view-export");
+    await soon(() => page.url()).toContain("export");
+    await choose("add-folder");
+    await soon(() => page.getByRole("dialog").count()).toBe(1);
+    await page.keyboard.press("Escape");
+    await choose("view-grid");
+  });
+
+  test("a picture is shown in the file manager", async () => {
+    await page.locator("[data-image]").first().click();
+    await page.getByRole("button", { name: "Show in folder" }).click();
+    await soon(async () => (await asked()).filter((words) => words.startsWith("reveal"))).toEqual([
+      expect.stringMatching(`^reveal ${folder}/(shelf|dropped)/`),
+    ]);
   });
 
   test("another library is opened by its key", async () => {

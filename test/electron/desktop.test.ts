@@ -203,6 +203,15 @@ test("the preload script gives named functions, and each finds its handler", asy
   // What was chosen is allowed by the core, the next one included.
   const { lines } = await askCore(origin);
   expect(lines[0]?.["allow"]).toEqual(["/chosen", "/chosen/file.pth", "/dropped"]);
+  const commands: unknown[] = [];
+  desktop.onCommand((...told: unknown[]) => void commands.push(told));
+  const items = (all(fake, "menu").at(-1)?.template ?? []).flatMap(({ submenu }) =>
+    Array.isArray(submenu) ? submenu : [],
+  );
+  for (const label of ["Undo", "Add Pictures…"])
+    (items.find((item) => item.label === label)?.click as (() => void) | undefined)?.();
+  // The command alone: not the event, by which the page could send to any channel.
+  expect(commands).toEqual([["undo"], ["add-folder"]]);
   await expect(desktop.chooseLibrary()).resolves.toBe(true);
   await until(() => all(fake, "load")[2]);
   expect((await askCore(origin)).lines[0]?.["library"]).toBe("/chosen");
@@ -342,6 +351,16 @@ test("a library that was open and is gone is told as that; the log is shown and 
   expect(lines.at(-1)).toBe("line 49");
   expect(all(fake, "shown-in-folder")).toEqual([{ kind: "shown-in-folder", path: join(logs, "dinoscope.log") }]);
   expect(readFileSync(join(logs, "dinoscope.old.log"), "utf8")).toBe("what the last start said");
+});
+
+test("a field has the menu that its text needs", async () => {
+  const { fake } = await started();
+  const place = { isEditable: true, selectionText: "", editFlags: { canCut: false, canCopy: false, canPaste: true } };
+  fake.windows[0]?.contents.emit("context-menu", {}, place);
+  fake.windows[0]?.contents.emit("context-menu", {}, { ...place, isEditable: false });
+  expect(all(fake, "context-menu").map(({ template }) => template.map(({ role }) => role))).toEqual([
+    ["cut", "copy", "paste", undefined, "selectAll"],
+  ]);
 });
 
 test("a second start ends at once and shows the window of the first", async () => {

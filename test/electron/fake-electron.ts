@@ -51,6 +51,7 @@ export type Happening =
   | { readonly kind: "notice"; readonly options: Electron.NotificationConstructorOptions }
   | { readonly kind: "blocker"; readonly on: boolean }
   | { readonly kind: "menu"; readonly template: readonly Electron.MenuItemConstructorOptions[] }
+  | { readonly kind: "context-menu"; readonly template: readonly Electron.MenuItemConstructorOptions[] }
   | { readonly kind: "about"; readonly options: Electron.AboutPanelOptionsOptions }
   /** What was done with a window: shown, focused, maximized, restored from the dock. */
   | { readonly kind: "window"; readonly act: string }
@@ -126,6 +127,7 @@ export function createFakeElectron(options: FakeOptions): FakeElectron {
   };
   const appEvents = new EventEmitter();
   const themeEvents = new EventEmitter();
+  const toPage = new EventEmitter();
   const windows: FakeWindow[] = [];
   const locks: FakeElectron["locks"] = { sandboxed: false, downloads: new EventEmitter() };
   const channels = new Map<string, Handler>();
@@ -167,6 +169,7 @@ export function createFakeElectron(options: FakeOptions): FakeElectron {
       const contents = new EventEmitter();
       const webContents = refuseUnknown<Electron.WebContents>("webContents", {
         ...listening<Electron.WebContents>(contents),
+        send: (channel, ...args: unknown[]) => void toPage.emit(channel, {}, ...args),
         setWindowOpenHandler: (handler) => void (made.openHandler = handler),
       });
       const window = refuseUnknown<Electron.BrowserWindow>("BrowserWindow", {
@@ -300,7 +303,10 @@ export function createFakeElectron(options: FakeOptions): FakeElectron {
         },
       }),
       Menu: refuseUnknown<typeof Electron.Menu>("Menu", {
-        buildFromTemplate: (template) => template as unknown as Electron.Menu,
+        buildFromTemplate: (template) =>
+          Object.assign([...template], {
+            popup: () => happen({ kind: "context-menu", template: template as Electron.MenuItemConstructorOptions[] }),
+          }) as unknown as Electron.Menu,
         setApplicationMenu: (menu) =>
           happen({ kind: "menu", template: menu as unknown as Electron.MenuItemConstructorOptions[] }),
       }),
@@ -336,6 +342,10 @@ export function createFakeElectron(options: FakeOptions): FakeElectron {
         exposeInMainWorld: (key, value: unknown) => void (exposed[key] = value),
       }),
       ipcRenderer: refuseUnknown<Electron.IpcRenderer>("ipcRenderer", {
+        on: (channel, listener) => {
+          toPage.on(channel, listener);
+          return {} as Electron.IpcRenderer;
+        },
         invoke: (channel, ...args: unknown[]) => {
           const load = happenings.findLast((happening) => happening.kind === "load");
           const url = load?.kind === "load" ? load.url : "about:blank";
