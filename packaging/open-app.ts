@@ -3,14 +3,15 @@
  * same page in the browser.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { ticketPath } from "../core/rpc/paths.ts";
 import { createCoreProcess } from "../electron/core-process.ts";
 
 const root = resolve(import.meta.dirname, "..");
-/** The library that the desktop program opens first, too. */
+/** Where the desktop program has its first library, too, unless the system calls the folder something else. */
 const library = join(homedir(), "Documents", "Dinoscope");
 
 /** Electron's program, fetched by its own script if it is not there; null where that fails. */
@@ -35,8 +36,17 @@ function npmRun(script: string): void {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-/** Opens an address in the system's browser; where there is none, the address that was printed is for the user. */
-function openBrowser(url: string): void {
+/**
+ * Opens an address in the system's browser, by a page of this user's alone that leads there: what a program is started
+ * with can be read by everybody on this machine, who would use up the ticket. Where there is no browser, the address that
+ * was printed is for the user. Returns the page's folder.
+ */
+function openBrowser(address: string): string {
+  // Beside the library: there are browsers that see nothing of the temporary folder, nor of hidden ones.
+  const folder = mkdtempSync(join(library, "open-"));
+  const page = join(folder, "open.html");
+  writeFileSync(page, `<!doctype html><meta http-equiv="refresh" content="0; url=${address}">\n`, { mode: 0o600 });
+  const { href: url } = pathToFileURL(page);
   const [program, args]: [string, string[]] =
     process.platform === "win32"
       ? ["rundll32", ["url.dll,FileProtocolHandler", url]]
@@ -44,9 +54,10 @@ function openBrowser(url: string): void {
   spawn(program, args, { stdio: "ignore", detached: true })
     .on("error", () => {})
     .unref();
+  return folder;
 }
 
-/** An address that opens the page once: everybody on this machine can read what a browser is started with. */
+/** An address that opens the page once, and not for long. */
 async function ticketUrl(origin: string, token: string): Promise<string> {
   const answer = await fetch(origin + ticketPath, { method: "POST", headers: { authorization: `Bearer ${token}` } });
   return `${origin}/?ticket=${await answer.text()}`;
@@ -55,6 +66,7 @@ async function ticketUrl(origin: string, token: string): Promise<string> {
 /** The core and a browser tab, until Ctrl-C. */
 async function openInBrowser(): Promise<void> {
   let opened = false;
+  let folder: string | undefined;
   const core = createCoreProcess({
     node: process.execPath,
     entry: join(root, "core/main.ts"),
@@ -65,7 +77,11 @@ async function openInBrowser(): Promise<void> {
       console.log(
         `Dinoscope is at ${origin}/?token=${token}\nPress Ctrl-C to end it; a job that runs can go on next time.`,
       );
-      if (!opened) void ticketUrl(origin, token).then(openBrowser, () => {});
+      if (!opened)
+        void ticketUrl(origin, token).then(
+          (address) => (folder = openBrowser(address)),
+          () => {},
+        );
       opened = true;
     },
     onLost: () => console.error("The core ended and is started again."),
@@ -75,8 +91,9 @@ async function openInBrowser(): Promise<void> {
     },
     onLog: (text) => process.stderr.write(text),
   });
-  process.once("SIGINT", () => void core.stop());
-  process.once("SIGTERM", () => void core.stop());
+  const stop = (): void => void core.stop();
+  process.once("SIGINT", stop).once("SIGTERM", stop);
+  process.once("exit", () => folder !== undefined && rmSync(folder, { recursive: true, force: true }));
   await core.start(library);
 }
 

@@ -22,8 +22,11 @@ export type Verdict =
   | { readonly ok: true; readonly guest: boolean }
   | { readonly ok: false; readonly status: 401 | 403; readonly code: string; readonly message: string };
 
-/** What is asked for: a socket needs an Origin always, a post unless a program sends it with its token. */
-export type Purpose = "get" | "post" | "socket";
+/**
+ * What is asked for: a socket needs an Origin always, a post unless a program sends it with its token. To enter with a
+ * ticket a browser may come from elsewhere, such as a file of the user: nobody else has one.
+ */
+export type Purpose = "get" | "post" | "socket" | "ticket";
 
 export interface Guard {
   readonly cookieName: string;
@@ -73,7 +76,7 @@ export function createGuard({ token, guestToken, origin }: GuardOptions): Guard 
     // Another name that leads here is how a page of the web would reach us (DNS rebinding).
     if (headers.host !== host) return refuse(403, "host-refused", `This server answers to ${host} only.`);
     const site = headers["sec-fetch-site"];
-    if (site !== undefined && site !== "same-origin" && site !== "none") {
+    if (purpose !== "ticket" && site !== undefined && site !== "same-origin" && site !== "none") {
       return refuse(403, "site-refused", "Requests of other sites are not answered.");
     }
     const isProgram = bearerOf(headers) !== null;

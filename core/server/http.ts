@@ -93,15 +93,16 @@ export async function startServer(service: Service, options: ServeOptions = {}):
       throw new CoreError("method-refused", "Only GET, HEAD and POST are answered.");
     }
     const purpose = isPost ? "post" : "get";
-    const place = guard.checkPlace(request.headers, purpose);
-    if (!place.ok) return refuse(response, place);
     const { url: path = "" } = request;
-    if (!path.startsWith("/")) throw new CoreError("not-found", "There is no such page.");
     // Not by resolving: to a browser `//name/` is another server.
-    const url = new URL(origin + path);
-    if (!isPost && url.pathname === "/" && (url.searchParams.has("token") || url.searchParams.has("ticket"))) {
-      return enter(guard, url, response);
-    }
+    const url = new URL(path.startsWith("/") ? origin + path : origin);
+    const enters = !isPost && url.pathname === "/";
+    const hasTicket = enters && url.searchParams.has("ticket");
+    const place = guard.checkPlace(request.headers, hasTicket ? "ticket" : purpose);
+    if (!place.ok) return refuse(response, place);
+    if (!path.startsWith("/")) throw new CoreError("not-found", "There is no such page.");
+    if (hasTicket) return enterByTicket(guard, url, response);
+    if (enters && url.searchParams.has("token")) return enter(guard, url, response);
     const verdict = guard.check(request.headers, purpose);
     if (!verdict.ok) return refuse(response, verdict);
     if (isPost && url.pathname === ticketPath && !verdict.guest) {
@@ -161,18 +162,29 @@ function letGo(request: IncomingMessage, response: ServerResponse): void {
   request.once("close", () => clearTimeout(cut));
 }
 
-/** The start address: its token, or that of its ticket, goes into a cookie that no script reads, and out of the address. */
+/** The start address: its token goes into a cookie that no script reads, and out of the address. */
 function enter(guard: Guard, url: URL, response: ServerResponse): void {
-  const ticket = url.searchParams.get("ticket");
-  const token = (ticket === null ? url.searchParams.get("token") : guard.redeem(ticket)) ?? "";
-  if (guard.callerOf(token) === null) {
-    sendText(response, 401, "This address is of an earlier start. Open the one that Dinoscope printed last.\n");
-    return;
-  }
+  const token = url.searchParams.get("token") ?? "";
+  if (guard.callerOf(token) === null) return refuseEntry(response);
   url.searchParams.delete("token");
-  url.searchParams.delete("ticket");
   response.writeHead(303, { ...pageHeaders, Location: `/${url.search}`, "Set-Cookie": guard.cookie(token) });
   response.end();
+}
+
+/**
+ * The same for a ticket, which comes from a file: a browser sends no strict cookie to where another site's page leads, so
+ * that it is a page of ours which leads on.
+ */
+function enterByTicket(guard: Guard, url: URL, response: ServerResponse): void {
+  const token = guard.redeem(url.searchParams.get("ticket") ?? "");
+  if (token === null) return refuseEntry(response);
+  response.setHeader("Set-Cookie", guard.cookie(token));
+  const page = '<!doctype html><meta http-equiv="refresh" content="0; url=/"><title>Dinoscope</title>';
+  sendText(response, 200, page, "text/html; charset=utf-8");
+}
+
+function refuseEntry(response: ServerResponse): void {
+  sendText(response, 401, "This address is of an earlier start. Open the one that Dinoscope printed last.\n");
 }
 
 function refuse(

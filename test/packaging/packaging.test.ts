@@ -37,6 +37,13 @@ test("the packed Electron is the one that the types are of", () => {
   expect(settings()["electronVersion"]).toBe(devDependencies.electron);
 });
 
+test("windows and the entry in the menu have one name, and the program is called what it is", () => {
+  const { productName, desktopName } = JSON.parse(read("package.json").toString()) as Record<string, string>;
+  const { syncDesktopName } = settings("linux");
+  expect([productName, syncDesktopName]).toEqual([settings()["productName"], "true"]);
+  expect(desktopName).toBe(`${settings()["executableName"]}.desktop`);
+});
+
 test("Windows shows notices under the name that the installed shortcut has", () => {
   expect(read("electron/desktop.ts").toString()).toContain(`applicationId = "${settings()["appId"]}"`);
 });
