@@ -100,8 +100,9 @@ test.skipIf(!existsSync(browserPath))(
     await until(() => hellos.length > 1);
     const reconnectedMs = performance.now() - killed;
     expect(new Set(hellos).size).toBe(2);
-    // Two seconds are promised, and an idle machine takes less than one; this one may have other tests to do.
-    expect(reconnectedMs).toBeLessThan(5000);
+    // Two seconds are promised where a core is ready in half a second, as on an idle machine, which takes less than one.
+    // One that has other tests to do may be slower by as much as the first start was.
+    expect(reconnectedMs).toBeLessThan(Math.max(2000, 4 * readyMs));
     // The same address: the page was not loaded anew.
     expect(main.all("load")).toHaveLength(1);
 
