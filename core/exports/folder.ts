@@ -103,7 +103,7 @@ async function refuseTaken(destination: string, replace: boolean): Promise<boole
   if (!(await exists(destination))) return false;
   if (!replace) {
     throw new CoreError("export-exists", `${destination} is there already.`, {
-      hint: "Choose another folder, or add --replace to put the new export in its place.",
+      hint: "Choose another folder, or replace the export that is there.",
     });
   }
   if (await isExport(destination)) return true;

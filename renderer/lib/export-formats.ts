@@ -123,3 +123,24 @@ export function pathIn(folder: string, name: string): string {
   const slash = folder.includes("\\") && !folder.includes("/") ? "\\" : "/";
   return folder.endsWith(slash) ? `${folder}${name}` : `${folder}${slash}${name}`;
 }
+
+/** The folder that a path lies in. */
+export function parentOf(path: string): string {
+  const end = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
+  // The root of a drive keeps its slash.
+  return path.slice(0, end === 0 || path[end - 1] === ":" ? end + 1 : Math.max(0, end));
+}
+
+/** Whether a path is a folder or lies in it, as far as their words say. */
+export function liesIn(folder: string, path: string): boolean {
+  const plain = (text: string): string => `${text.replace(/[/\\]+/g, "/").replace(/\/$/, "")}/`;
+  return plain(path).startsWith(plain(folder));
+}
+
+/** A name, or the same with a number where there is something of this name; `there` has them in small letters. */
+export function freshName(name: string, there: ReadonlySet<string>): string {
+  const isFree = (wanted: string): boolean => !there.has(wanted.toLowerCase());
+  let free = name;
+  for (let number = 2; !isFree(free); number++) free = `${name} ${number}`;
+  return free;
+}

@@ -4,9 +4,10 @@ import type { Problem } from "../../core/rpc/messages.ts";
 import type { ExportFormatRow, ExportPreview, ExportSample } from "../../core/rpc/views.ts";
 import { calmly } from "../lib/calmly.ts";
 import { pageDesktop } from "../lib/desktop.ts";
-import { familyOf, folderName, pathIn, sharesOf, type Shares } from "../lib/export-formats.ts";
+import { familyOf, folderName, sharesOf, type Shares } from "../lib/export-formats.ts";
 import { problemOf } from "../lib/problem.ts";
 import type { Core } from "./core.svelte.ts";
+import { Destination } from "./destination.svelte.ts";
 import type { Jobs } from "./jobs.svelte.ts";
 import type { Library } from "./library.svelte.ts";
 import type { Place } from "./place.svelte.ts";
@@ -34,11 +35,7 @@ export class Exporting {
   wholeImages = $state(false);
   link = $state(false);
   upright = $state(false);
-  replace = $state(false);
-  /** The folder that the export's own folder will stand in. */
-  parent = $state("");
-  /** The name of the export's folder as it was typed; null for the one that is offered. */
-  typedName = $state<string | null>(null);
+  readonly target: Destination;
 
   rows = $state.raw<readonly ExportFormatRow[]>([]);
   preview = $state.raw<ExportPreview | null>(null);
@@ -47,8 +44,12 @@ export class Exporting {
   /** Why there is nothing to show. */
   problem = $state.raw<Problem | null>(null);
   result = $state.raw<ExportSummary | null>(null);
-  /** Why the last export ended without a result. */
-  failure = $state.raw<Problem | null>(null);
+  /** Why the last export ended without a result, and what it was to be. */
+  #failed = $state.raw<{ readonly problem: Problem | null; readonly path: string; readonly replace: boolean } | null>(
+    null,
+  );
+  /** Images of the scope `suggested`; null where that is not known. */
+  suggestedCount = $state<number | null>(null);
   /** Files of the preview: the one whose text is shown. */
   shownFile = $state<string | null>(null);
 
@@ -57,14 +58,17 @@ export class Exporting {
   #asked = 0;
   readonly family = $derived(familyOf(this.format));
   readonly row = $derived(this.rows.find(({ name }) => name === this.format));
-  readonly name = $derived.by(
-    () => this.typedName ?? folderName(this.#rooms.library.overview?.name ?? "", this.format),
-  );
-  readonly destination = $derived(this.parent === "" || this.name.trim() === "" ? "" : pathIn(this.parent, this.name));
+  /** Said for as long as the export that is put together is the one that failed. */
+  readonly failure = $derived.by(() => {
+    const { path, replace } = this.target;
+    return this.#failed?.path === path && this.#failed.replace === replace ? this.#failed.problem : null;
+  });
   readonly job = $derived.by(() => this.#rooms.jobs.active.find(({ job }) => job.kind === "export") ?? null);
-  readonly ready = $derived(
-    this.destination !== "" && this.job === null && this.problem === null && (this.preview?.images ?? 0) > 0,
-  );
+  readonly ready = $derived.by(() => {
+    const { path, problem } = this.target;
+    const isWhole = path !== "" && problem === undefined && this.problem === null;
+    return isWhole && this.job === null && (this.preview?.images ?? 0) > 0;
+  });
   /** The choice as the core takes it. */
   readonly choice: Params<"exports.preview"> = $derived.by(() => ({
     format: this.format,
@@ -76,6 +80,7 @@ export class Exporting {
 
   constructor(rooms: Rooms) {
     this.#rooms = rooms;
+    this.target = new Destination(rooms, () => folderName(rooms.library.overview?.name ?? "", this.format));
     rooms.core.on("changed", ({ kinds }) => {
       if (this.preview !== null && kinds.some((kind) => kind !== "settings" && kind !== "map")) this.#soon.ask(1000);
     });
@@ -86,7 +91,7 @@ export class Exporting {
     const { core } = this.#rooms;
     try {
       this.rows = await core.call("exports.formats", {});
-      if (this.parent === "" && !core.guest) this.parent = (await core.call("files.roots", {}))[0]?.path ?? "";
+      await this.target.begin();
     } catch (error) {
       this.problem = problemOf(error);
     }
@@ -103,7 +108,7 @@ export class Exporting {
     const desktop = pageDesktop();
     if (desktop === null) return false;
     const folder = await desktop.chooseFolder("export");
-    if (folder !== null) this.parent = folder;
+    if (folder !== null) await this.target.choose(folder);
     return true;
   }
 
@@ -111,11 +116,13 @@ export class Exporting {
     if (!this.ready) return;
     const { jobs } = this.#rooms;
     this.result = null;
-    this.failure = null;
-    const { link, upright, replace, destination: folder } = this;
+    this.#failed = null;
+    const { link, upright } = this;
+    const { replace, path: folder } = this.target;
     const ended = await jobs.finish({ kind: "export", parameters: { ...this.choice, folder, link, upright, replace } });
     if (ended?.job.state === "done") this.result = ended.result as ExportSummary;
-    else if (ended?.job.state === "failed") this.failure = ended.job.problem;
+    else if (ended?.job.state === "failed") this.#failed = { problem: ended.job.problem, path: folder, replace };
+    await this.target.look();
   }
 
   async stop(): Promise<void> {
@@ -146,16 +153,29 @@ export class Exporting {
     }
   }
 
+  /** Counted as the other scopes are, whether an image has a mask or not. */
+  async #countSuggested(): Promise<number | null> {
+    const { core, library } = this.#rooms;
+    if ((library.model?.suggestions ?? 0) === 0) return null;
+    const scope = { kind: "suggested" as const, confidence: this.confidence };
+    const counted = await core
+      .call("exports.preview", { format: "csv", scope, split: null, seed: 0 })
+      .catch(() => null);
+    return counted?.images ?? null;
+  }
+
   async #look(): Promise<void> {
     const { core } = this.#rooms;
     const asked = ++this.#asked;
     const { choice } = this;
     try {
-      const [preview, sample] = await Promise.all([
+      const [preview, sample, suggested] = await Promise.all([
         core.call("exports.preview", choice),
         core.guest ? null : core.call("exports.sample", choice),
+        this.#countSuggested(),
       ]);
       if (asked !== this.#asked) return;
+      this.suggestedCount = suggested;
       this.preview = preview;
       this.sample = sample;
       this.problem = null;

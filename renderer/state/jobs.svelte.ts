@@ -37,6 +37,8 @@ export class Jobs {
   readonly halted = $derived(haltedOf(this.views, this.hidden));
   readonly #core: Core;
   readonly #toasts: Toasts;
+  /** The word about the last failure of each kind of job, which a later success takes away. */
+  readonly #told = new Map<JobKind, number>();
   readonly #ended = new Map<number, ((view: JobView) => void)[]>();
 
   constructor(core: Core, toasts: Toasts) {
@@ -112,13 +114,17 @@ export class Jobs {
     }
     if (!isOver(view.job) || (before !== undefined && isOver(before.job))) return;
     this.#settle(view);
+    const { kind } = view.job;
+    if (view.job.state === "done") this.#toasts.dismiss(this.#told.get(kind) ?? 0);
     if (view.job.state === "failed") {
       const { message } = view.job.problem ?? { message: "It ended without a reason." };
-      this.#toasts.show({
+      const told = this.#toasts.show({
         kind: "problem",
-        message: `${jobTitles[view.job.kind]} failed. ${message}`,
+        topic: `job-${kind}`,
+        message: `${jobTitles[kind]} failed. ${message}`,
         action: { title: "Try again", run: () => void this.resume(view.job.id) },
       });
+      this.#told.set(kind, told);
     }
   }
 

@@ -25,6 +25,7 @@ function view(id: number, kind: Job["kind"], state: Job["state"], more: Partial<
 
 let fake: FakeCore;
 let jobs: Jobs;
+let toasts: Toasts;
 let core: Core;
 const idsOf = (views: readonly JobView[]): number[] => views.map(({ job }) => job.id);
 const askedFor = (method: string): unknown[] =>
@@ -33,7 +34,8 @@ const askedFor = (method: string): unknown[] =>
 beforeEach(() => {
   fake = fakeCore();
   core = new Core(fake.client, new Toasts());
-  jobs = new Jobs(core, new Toasts());
+  toasts = new Toasts();
+  jobs = new Jobs(core, toasts);
 });
 
 describe("the tray of jobs", () => {
@@ -54,6 +56,18 @@ describe("the tray of jobs", () => {
     fake.say("job", view(3, "embed", "running"));
     fake.say("job", view(3, "embed", "stopped"));
     expect(idsOf(jobs.halted)).toEqual([3]);
+  });
+
+  test("that a job failed is said until one of its kind has succeeded", () => {
+    fake.say("job", view(1, "export", "failed"));
+    fake.say("job", view(2, "masks", "failed"));
+    fake.say("job", view(3, "export", "failed"));
+    expect(toasts.list.map(({ message }) => message.split(".")[0])).toEqual([
+      "Making masks failed",
+      "Exporting failed",
+    ]);
+    fake.say("job", view(4, "export", "done"));
+    expect(toasts.list.map(({ message }) => message.split(".")[0])).toEqual(["Making masks failed"]);
   });
 
   test("one key pauses all that can be paused, and then goes on with it in the order in which it was begun", async () => {
