@@ -61,7 +61,7 @@ export function relabelImage({ db }: Library, imageId: number, labelName: string
   const label = labelNamed(db, labelName);
   if (imageById(db, imageId) === null) throw unknownImage(imageId);
   const assignment = { imageId, labelId: label.id, provenance: "person", confidence: null } as const;
-  return assignLabels(db, [assignment], { kind: "relabel", summary: `Labelled image ${imageId} ${label.name}` });
+  return assignLabels(db, [assignment], { kind: "relabel", summary: `Labelled image ${imageId} as ${label.name}` });
 }
 
 /**
@@ -82,7 +82,7 @@ export function unifyDuplicates({ db }: Library, imageId: number, labelName?: st
   const assignments = group.images
     .filter(({ labelId }) => labelId !== label.id)
     .map((image) => ({ imageId: image.imageId, labelId: label.id, provenance: "person" as const, confidence: null }));
-  const summary = `Labelled ${counted(assignments.length, "copy", "copies")} ${label.name}`;
+  const summary = `Labelled ${counted(assignments.length, "copy", "copies")} as ${label.name}`;
   return assignLabels(db, assignments, { kind: "unify-duplicates", summary });
 }
 

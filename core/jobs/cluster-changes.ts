@@ -145,7 +145,7 @@ export function labelCluster(
   const taken = annotationsOfImages(db, imageIds);
   const chosen = overwrite ? imageIds : imageIds.filter((imageId) => !taken.has(imageId));
   const name = path.at(-1) ?? "";
-  const summary = `Labelled ${chosen.length} ${chosen.length === 1 ? "image" : "images"} of cluster ${id} ${name}`;
+  const summary = `Labelled ${chosen.length} ${chosen.length === 1 ? "image" : "images"} of cluster ${id} as ${name}`;
   if (chosen.length === 0) return { operation: null, labelled: 0, kept: imageIds.length };
   const { operation } = recordOperation(db, { kind: "label-cluster", summary }, (change) => {
     const labelId = knownLabel(db, path) ?? ensureLabels(change, [path])[0]?.id ?? 0;

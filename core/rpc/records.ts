@@ -64,7 +64,7 @@ export interface Operation {
   readonly id: number;
   /** Kebab-case word for the kind of step: `assign-labels`, `import-labels`, ... */
   readonly kind: string;
-  /** One line for the history: "Labelled 12 images Oat Drink". */
+  /** One line for the history: "Labelled 12 images as Oat Drink". */
   readonly summary: string;
   readonly state: "done" | "undone";
   /** Rows changed. */

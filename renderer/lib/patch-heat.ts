@@ -64,17 +64,27 @@ const ramp = [
   [252, 255, 190],
 ] as const;
 
-/** Heat as RGBA pixels, one a patch; what is cold lets the picture through. */
+/** What is cold is darkened, so that heat is seen on pictures that have its own colours: oranges, apples. */
+const shade = [8, 10, 14] as const;
+/** How opaque the dark is where nothing is. */
+const darkest = 0.8;
+
+/** Heat as RGBA pixels, one a patch: its colours over the dark that lies on what is cold. */
 export function heatPixels({ values }: Heat): Uint8ClampedArray<ArrayBuffer> {
   const pixels = new Uint8ClampedArray(4 * values.length);
   values.forEach((value, patch) => {
-    const place = Math.min(1, Math.max(0, value)) * (ramp.length - 1);
+    const warmth = Math.min(1, Math.max(0, value));
+    const place = warmth * (ramp.length - 1);
     const step = Math.min(ramp.length - 2, Math.floor(place));
     const [from, to] = [ramp[step] ?? ramp[0], ramp[step + 1] ?? ramp[0]];
+    const over = Math.min(1, 1.5 * warmth);
+    const under = darkest * (1 - warmth) * (1 - over);
+    const alpha = over + under;
     for (let channel = 0; channel < 3; channel++) {
-      pixels[4 * patch + channel] = (from[channel] ?? 0) + (place - step) * ((to[channel] ?? 0) - (from[channel] ?? 0));
+      const glow = (from[channel] ?? 0) + (place - step) * ((to[channel] ?? 0) - (from[channel] ?? 0));
+      pixels[4 * patch + channel] = (glow * over + (shade[channel] ?? 0) * under) / Math.max(alpha, 1e-9);
     }
-    pixels[4 * patch + 3] = 255 * Math.min(1, 1.5 * value);
+    pixels[4 * patch + 3] = 255 * alpha;
   });
   return pixels;
 }

@@ -125,9 +125,10 @@ export class Clusters implements Within {
         openId === null ? undefined : this.#loadMembers(modelId, openId, asked),
       ]);
       if (asked !== this.#asked) return;
+      const before = this.shown;
       this.wall = wall;
       this.problem = null;
-      this.at = Math.max(0, Math.min(this.at, this.shown.length - 1));
+      this.at = this.#placeAfter(before);
       const there = new Set(wall.clusters.map(({ id }) => id));
       this.picked = new Set([...this.picked].filter((id) => there.has(id)));
       // The cluster of an old link was split, merged, or made anew.
@@ -335,6 +336,19 @@ export class Clusters implements Within {
     const next = this.shown.findIndex((cluster, at) => at > from && leftOf(cluster) > 0);
     if (next >= 0) this.at = next;
     if (this.openId !== null) this.close();
+  }
+
+  /** The focus stays with its cluster; where that is gone, as a split that was undone, it goes to what came instead. */
+  #placeAfter(before: readonly WallCluster[]): number {
+    const { shown } = this;
+    const nearest = Math.max(0, Math.min(this.at, shown.length - 1));
+    const focused = before[this.at]?.id;
+    if (focused === undefined) return nearest;
+    const same = shown.findIndex(({ id }) => id === focused);
+    if (same >= 0) return same;
+    const known = new Set(before.map(({ id }) => id));
+    const fresh = shown.findIndex(({ id }) => !known.has(id));
+    return fresh >= 0 ? fresh : nearest;
   }
 
   #focus(ids: readonly number[]): void {

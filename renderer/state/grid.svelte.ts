@@ -8,6 +8,8 @@ export type Direction = "left" | "right" | "up" | "down" | "start" | "end" | "pa
 /** Space between pictures, and around them all. */
 const gap = 4;
 export const gridMargin = 12;
+/** Space below the last row, for what floats there: neither it nor the focus is ever covered. */
+const foot = 60;
 /** Browsers lose track of positions beyond about 33 million pixels; longer grids scroll faster than the wheel. */
 const tallestPage = 15_000_000;
 /** Rows above and below the window that are kept ready. */
@@ -28,7 +30,7 @@ export class Grid {
     const width = Math.max(80, this.width - 2 * gridMargin);
     return layRows(this.#images.columns.aspects, { width, height: Math.min(zoom, width), gap, layout });
   });
-  readonly #tall = $derived(totalHeight(this.rows) + 2 * gridMargin);
+  readonly #tall = $derived(totalHeight(this.rows) + 2 * gridMargin + foot);
   readonly pageHeight = $derived(Math.min(this.#tall, tallestPage));
   /** Pixels of the layout a pixel of scrolling. */
   readonly #scale = $derived(
@@ -69,9 +71,9 @@ export class Grid {
     if (at < 0 || viewport === null) return;
     const box = boxOf(this.rows, at);
     const above = box.top < this.top + gridMargin;
-    const below = box.top + box.height + 2 * gridMargin > this.top + this.height;
+    const below = box.top + box.height + 2 * gridMargin + foot > this.top + this.height;
     if (above) viewport.scrollTop = Math.max(0, box.top - gridMargin) / this.#scale;
-    else if (below) viewport.scrollTop = (box.top + box.height + 2 * gridMargin - this.height) / this.#scale;
+    else if (below) viewport.scrollTop = (box.top + box.height + 2 * gridMargin + foot - this.height) / this.#scale;
   }
 
   /** Moves the focus; `extend` selects everything on the way. */

@@ -45,8 +45,9 @@ export class Picture {
   /** Whether the recipe's mask is shown although one is stored. */
   trying = $state(false);
   problem = $state.raw<Problem | null>(null);
+  #waits = $state(0);
   /** Something is awaited from the model. */
-  busy = $state(false);
+  readonly busy = $derived(this.#waits > 0);
   readonly edit = new MaskEdit();
   readonly spots: Spots;
   readonly shownMask: ShownMask | MaskPreview | null = $derived(
@@ -79,10 +80,19 @@ export class Picture {
     return this.#parts.library.model?.seesPatches ?? false;
   }
 
+  /** What the overlay waits for, in words; empty where it is there. */
+  get awaited(): string {
+    if (this.overlay === "mask") return this.busy ? "Making the mask" : "";
+    const looks = (this.overlay === "attention" && this.attention === null && this.busy) || this.spots.looking;
+    return looks ? "The model is looking" : "";
+  }
+
   /** Opens a picture; strokes on the one before are saved. */
   async open(imageId: number, modelId: number | null): Promise<void> {
     if (this.#imageId === imageId && this.#modelId === modelId) return;
     void this.save();
+    // What could not be saved belongs to no other picture.
+    this.edit.clear();
     [this.#imageId, this.#modelId] = [imageId, modelId];
     [this.detail, this.attention, this.kept, this.live, this.problem] = [null, null, null, null, null];
     [this.trying, this.unknown] = [false, false];
@@ -212,10 +222,10 @@ export class Picture {
     const imageId = this.#imageId;
     if (imageId === null) return;
     this.edit.clear();
-    this.busy = true;
+    this.#waits += 1;
     const chosen = modelId === undefined ? {} : { modelId };
     const done = await this.#parts.core.change("masks.keep", { imageId, recipe, ...chosen });
-    this.busy = false;
+    this.#waits -= 1;
     if (done === undefined) return;
     this.#parts.history.told(done);
     await this.#loadKept();
@@ -235,7 +245,7 @@ export class Picture {
     const imageId = this.#imageId;
     const modelId = this.#parts.library.modelId ?? null;
     if (imageId === null || modelId === null || this.overlay !== "mask") return;
-    this.busy = true;
+    this.#waits += 1;
     try {
       const made = await this.#parts.core.call("masks.preview", {
         imageId,
@@ -247,12 +257,12 @@ export class Picture {
     } catch (error) {
       if (this.#imageId === imageId) [this.live, this.problem] = [null, problemOf(error)];
     } finally {
-      this.busy = false;
+      this.#waits -= 1;
     }
   }
 
   async #loadAttention(imageId: number, modelId: number): Promise<void> {
-    this.busy = true;
+    this.#waits += 1;
     try {
       const look = { modelId, size: this.#lookSize() };
       const grid = decodeGrid(await this.#parts.core.client.bytes(attentionPath(imageId, look)));
@@ -260,7 +270,7 @@ export class Picture {
     } catch (error) {
       if (this.#imageId === imageId) this.problem = problemOf(error);
     } finally {
-      this.busy = false;
+      this.#waits -= 1;
     }
   }
 

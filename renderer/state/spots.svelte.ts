@@ -22,6 +22,8 @@ export class Spots {
   /** The patch pointed at, and whether a click holds it. */
   patch = $state<number | null>(null);
   held = $state(false);
+  /** Whether the model is asked for the open picture's patches. */
+  looking = $state(false);
   readonly own = $derived(this.grids.get(this.#imageId) ?? null);
   readonly #query = $derived(this.own === null || this.patch === null ? null : patchOf(this.own, this.patch));
   readonly #cosines = $derived(this.own === null || this.#query === null ? null : cosinesWith(this.#query, this.own));
@@ -67,7 +69,9 @@ export class Spots {
       );
       if (!asked.signal.aborted) this.grids = new Map([...this.grids, [id, grid]]);
     };
+    this.looking = withFeatures && !this.grids.has(imageId);
     if (withFeatures) await add(imageId).catch((error: unknown) => this.#refused(error, asked));
+    if (this.#asked === asked) this.looking = false;
     if (asked.signal.aborted) return;
     this.neighbours ??= await this.#core
       .call("images.neighbours", { imageId, modelId, count: nearest })
@@ -93,6 +97,7 @@ export class Spots {
 
   close(): void {
     this.#asked?.abort();
+    this.looking = false;
     this.#imageId = 0;
   }
 

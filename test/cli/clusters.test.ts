@@ -43,7 +43,7 @@ describe("cluster, map and next", () => {
     const shown = await inLibrary("cluster", "show", largest ?? "", "--members", "2");
     expect(shown.stdout).toMatch(/100\.0 %\s+Oat/);
     expect(shown.stdout).toMatch(/Most typical:\n.*\n(.*Oat.*\n){2}Borderline:/);
-    expect((await inLibrary("undo")).stdout).toMatch(/^Undone: Labelled \d+ images of cluster \d+ Oat/);
+    expect((await inLibrary("undo")).stdout).toMatch(/^Undone: Labelled \d+ images of cluster \d+ as Oat/);
 
     const [merged] = await objects("clusters", "cluster", "merge", largest ?? "", second ?? "");
     const [id] = merged?.["ids"] as number[];

@@ -94,7 +94,11 @@ describe("what the model sees of patches", () => {
     expect([...cosines].map((cosine) => Math.round(100 * cosine) / 100)).toEqual([1, 0, 0.6, -1]);
     const heat = cosineHeat(cosines, 1, 4, 0.2);
     expect([...heat.values].map((value) => Math.round(100 * value) / 100)).toEqual([1, 0, 0.5, 0]);
-    expect([...heatPixels(heat)].filter((_, i) => i % 4 === 3)).toEqual([255, 0, 191, 0]);
+    // What is cold is dark, so that heat is seen on pictures of its own colours.
+    const pixels = [...heatPixels(heat)];
+    expect(pixels.filter((_, i) => i % 4 === 3)).toEqual([255, 204, 217, 204]);
+    expect(pixels.slice(4, 7)).toEqual([8, 10, 14]);
+    expect(pixels[0]).toBeGreaterThan(240);
   });
 });
 

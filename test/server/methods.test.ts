@@ -258,7 +258,7 @@ describe("labels", () => {
       label: { path: ["Drinks", "Oat"] },
     });
     expect({ images, changes: operation?.changeCount }).toEqual({ images: 9, changes: 9 });
-    expect(operation?.summary).toBe("Labelled 9 images Oat");
+    expect(operation?.summary).toBe("Labelled 9 images as Oat");
     const changed = await other.event("changed", ({ kinds }) => kinds.includes("annotations"));
     expect(changed.imageIds).toEqual(imageIds.slice(0, 9));
     expect(await other.event("history", ({ undo }) => undo?.id === operation?.id)).toMatchObject({ redo: null });

@@ -132,7 +132,7 @@ export function labelImages(
   const known = "labelId" in label ? labelById(db, label.labelId) : null;
   if ("labelId" in label && known === null) throw unknownLabel(label.labelId);
   const name = "labelId" in label ? (known?.name ?? "") : (label.path.at(-1) ?? "");
-  const summary = `Labelled ${counted(imageIds.length)} ${name}`;
+  const summary = `Labelled ${counted(imageIds.length)} as ${name}`;
   const { operation } = recordOperation(db, { kind, summary }, (change) => {
     const labelId = "labelId" in label ? label.labelId : (ensureLabels(change, [label.path])[0]?.id ?? 0);
     assign(
