@@ -276,7 +276,7 @@ export class Picture {
 
   async #load(): Promise<void> {
     await Promise.all([this.#loadDetail(), this.#loadKept()]);
-    await this.look();
+    if (!this.unknown) await this.look();
   }
 
   async #loadDetail(): Promise<void> {
@@ -302,6 +302,6 @@ export class Picture {
       this.recipe = { method, mass: mass ?? this.recipe.mass, refined, components };
       if (method === "attention") this.heads = heads === null ? null : [...heads];
     }
-    if (kept === null) void this.look();
+    if (kept === null && this.detail !== null) void this.look();
   }
 }

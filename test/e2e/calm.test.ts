@@ -155,7 +155,7 @@ describe.skipIf(!hasBrowser)("a calm page (skipped without /usr/bin/chromium)", 
     const name = page.getByLabel("Name of the new folder");
     const start = button(/^Export \d+ images$/);
     await name.fill("demo");
-    await page.getByText("There is a folder of this name.").waitFor();
+    await page.getByText("There is a folder of this name.").first().waitFor();
     expect(await start.isDisabled()).toBe(true);
     expect(await accessibilityFaults(page)).toEqual([]);
     // A folder that is no export is not replaced; the core says so, and it is said no longer than that is wished.
@@ -174,7 +174,7 @@ describe.skipIf(!hasBrowser)("a calm page (skipped without /usr/bin/chromium)", 
     await soon(() => toast.count()).toBe(0);
     expect(existsSync(join(folder, "another", "labels.csv"))).toBe(true);
     // The name is taken by now.
-    await page.getByText("There is a folder of this name.").waitFor();
+    await page.getByText("There is a folder of this name.").first().waitFor();
   });
 
   test("nothing was complained about on the console", () => {
