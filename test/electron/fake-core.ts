@@ -1,7 +1,7 @@
 /**
  * A core that only speaks to main: it tells on request what it was given, and plays jobs. The last part of the library's
  * path says how it behaves: `locked` refuses, `dies` ends at once, `gone` is not there, `once` does so from its second start on, `silent` never
- * becomes ready, `slow` becomes ready three seconds after it said that it opens the library, `deaf` outlives stdin,
+ * becomes ready, `slow` becomes ready nine seconds after it said that it opens the library, `deaf` outlives stdin,
  * `saving` ends half a second after its stdin and says meanwhile that it does.
  */
 import { existsSync, writeFileSync } from "node:fs";
@@ -43,7 +43,7 @@ socketServer.on("connection", (socket, { headers }) => {
 });
 
 /** Milliseconds that `slow` takes to open, and `saving` to end. */
-const openMs = 3000;
+const openMs = 9000;
 const saveMs = 500;
 
 function start({ library, port }: { library: string; port?: number }): void {

@@ -55,7 +55,7 @@ export function outputOf(ended: Ended, type: string): Readonly<Record<string, un
 }
 
 /** Waits until `condition` holds; fails the test where it does not within `seconds`. */
-export async function until(condition: () => boolean, seconds = 20): Promise<void> {
+export async function until(condition: () => boolean, seconds = 60): Promise<void> {
   const end = Date.now() + 1000 * seconds;
   while (!condition()) {
     if (Date.now() > end) throw new Error(`Waited ${seconds} s in vain for ${condition.toString()}`);
