@@ -225,6 +225,8 @@ describe.skipIf(!hasBrowser)("finding images (skipped without /usr/bin/chromium)
     await soon(async () => (await sure()).join()).toBe((await sure()).toSorted((a, b) => b - a).join());
     await choose("Newest first");
     await soon(() => page.url()).toContain("sort=date-down");
+    // The address is there before the list is: nothing else says that it has come.
+    await page.waitForTimeout(1500);
     const newest = await idAt(0);
     await choose("Oldest first");
     await soon(() => idAt(total - 1)).toBe(newest);

@@ -130,7 +130,10 @@ describe.skipIf(!hasBrowser)("an open picture in a browser (skipped without /usr
     // The head is trained on the library's own pictures; where these show no foreground, that is said.
     await choose("Foreground head");
     const refusal = panel().getByRole("alert");
-    await soon(async () => (await refusal.count()) > 0 || (await drawn()) !== cut).toBe(true);
+    // Training it may take a busy machine half a minute and more.
+    await expect
+      .poll(async () => (await refusal.count()) > 0 || (await drawn()) !== cut, { timeout: 150_000 })
+      .toBe(true);
     await choose("Attention");
     await page.locator("[data-mask-canvas]").waitFor();
     const opacity = (): Promise<string> =>
