@@ -12,6 +12,8 @@ export class Core {
   guest = $state(false);
   /** Changes that were asked for and not yet answered. */
   saving = $state(0);
+  /** Rises with each change that is asked for, and again with its answer. */
+  #turns = 0;
   /** Rises when everything must be asked for again: at the start, and after the core was gone. */
   arrivals = $state(0);
   readonly client: CoreClient;
@@ -53,6 +55,7 @@ export class Core {
   /** Changes something: counted for the saved mark, and a refusal is shown. Returns undefined after a refusal. */
   async change<Name extends MethodName>(method: Name, params: Params<Name>): Promise<Result<Name> | undefined> {
     this.saving += 1;
+    this.#turns += 1;
     try {
       return await this.client.call(method, params);
     } catch (error) {
@@ -60,7 +63,15 @@ export class Core {
       return undefined;
     } finally {
       this.saving -= 1;
+      this.#turns += 1;
     }
+  }
+
+  /** Returns whether anything of the page's own was on its way at any time since then: what was asked for may lack it. */
+  watchChanges(): () => boolean {
+    const { saving } = this;
+    const turns = this.#turns;
+    return () => saving > 0 || this.#turns !== turns;
   }
 
   /** Shows why something did not work. */

@@ -154,10 +154,10 @@ export class Review implements Within {
     if (next !== undefined) this.setLabel(next, "replace");
   }
 
-  /** Asks for the list anew; nothing of it is decided. */
+  /** Asks for the list anew: nothing of it is decided but what is meanwhile. */
   async load(): Promise<void> {
     const asked = ++this.#asked;
-    const { asks, modelId } = this;
+    const { asks, modelId, decided } = this;
     this.state = "loading";
     // The list of another queue or model is no answer; that of another label stays until the next is there.
     if (!this.#shows.startsWith(`${modelId} ${this.mode} `)) this.items = [];
@@ -176,7 +176,11 @@ export class Review implements Within {
       const focused = this.#shows === asks ? this.item?.id : undefined;
       this.#shows = asks;
       this.items = list;
-      this.decided = new Map();
+      // What was decided about meanwhile may be in an answer from before.
+      const listed = new Set(list.map(({ id }) => id));
+      this.decided = new Map(
+        [...this.decided].filter(([id, decision]) => listed.has(id) && decided.get(id) !== decision),
+      );
       this.at = Math.max(
         0,
         list.findIndex(({ id }) => id === focused),
@@ -335,13 +339,15 @@ export class Review implements Within {
     const { modelId } = this;
     const asked = this.#asked;
     if (modelId === null || this.state !== "ready") return;
+    const hasMissed = this.#parts.core.watchChanges();
     const confidence = this.step?.confidence;
     const ids = this.items.map(({ id }) => id);
     const query: ImageQuery =
       this.mode === "suggestions" ? await this.#suggestionFilter(modelId) : { filter: { labelled: false, ids } };
     const [waiting] = await Promise.all([this.#list({ ...query, modelId }), this.#readAround(modelId)]);
-    // What is on its way to the core is not in this answer; another follows it.
-    if (asked !== this.#asked || this.#parts.core.saving > 0) return;
+    if (asked !== this.#asked) return;
+    // An answer from before what was decided meanwhile would take it back and move the focus.
+    if (hasMissed()) return this.#soon.ask();
     const known = new Set(ids);
     // What was accepted together and taken back is not in the list that is shown.
     if (waiting.some(({ id }) => !known.has(id))) return this.load();
