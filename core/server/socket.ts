@@ -8,8 +8,9 @@ import { CoreError, errorRecord } from "../util/errors.ts";
 import { refuseConnection } from "./answer.ts";
 
 export interface SocketLimits {
-  /** Pages at once. */
+  /** Pages at once, and how many of them may be guests': the owner finds room whatever they do. */
   readonly connections: number;
+  readonly guests: number;
   /** Bytes of a message that is answered; twice as many end the connection. */
   readonly messageBytes: number;
   /** Messages a second, on average, and at once. */
@@ -25,6 +26,7 @@ export interface SocketLimits {
 
 export const socketLimits: SocketLimits = {
   connections: 32,
+  guests: 24,
   messageBytes: 16 * 2 ** 20,
   messagesPerSecond: 200,
   burst: 1000,
@@ -117,7 +119,8 @@ export function createSockets(service: Service, limits: SocketLimits = socketLim
 
   return {
     accept: (request, socket, head, caller) => {
-      if (server.clients.size >= limits.connections) {
+      const guestsHere = [...server.clients].filter((client) => guests.has(client)).length;
+      if (server.clients.size >= limits.connections || (caller.guest && guestsHere >= limits.guests)) {
         refuseConnection(socket, 503);
         return;
       }

@@ -17,7 +17,8 @@ beforeAll(async () => {
 
 /** Another server of the same library, with limits of its own. */
 async function withLimits(limits: Partial<SocketLimits>): Promise<Served> {
-  return clientsOf(served.service, await startServer(served.service, { limits, page: makePage(folder) }));
+  const page = makePage(folder);
+  return clientsOf(served.service, await startServer(served.service, { limits, page, guests: true }));
 }
 
 function closing(client: Client): Promise<number> {
@@ -188,6 +189,15 @@ describe("clients that ask too much", () => {
     await closed;
     // The server hears of it a moment later.
     await expect.poll(() => limited.connect().then(Boolean, () => false)).toBe(true);
+  });
+
+  test("leave room for the owner where they are guests", async () => {
+    const limited = await withLimits({ connections: 3, guests: 2 });
+    const guest = tokenOf(limited.server.guestUrl);
+    await Promise.all([limited.connect(guest), limited.connect(guest)]);
+    await expect(limited.connect(guest)).rejects.toThrow("503");
+    const owner = await limited.connect();
+    expect(await owner.call("labels.list", {})).toMatchObject({ tree: [] });
   });
 });
 
