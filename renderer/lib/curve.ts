@@ -3,6 +3,8 @@
 export interface Point {
   readonly x: number;
   readonly y: number;
+  /** Whether it cannot be compared with those before, so that the line begins anew. */
+  readonly apart?: boolean;
 }
 
 /** From a number to a place; both ends are kept where all numbers are the same. */
@@ -50,9 +52,12 @@ export function nearest(points: readonly Point[], x: number): number {
   return before !== undefined && x - before.x <= here.x - x ? low - 1 : low;
 }
 
-/** An SVG path through points. */
+/** An SVG path through points, in pieces where some are apart. */
 export function lineThrough(points: readonly Point[], toX: (x: number) => number, toY: (y: number) => number): string {
-  return points.map(({ x, y }, at) => `${at === 0 ? "M" : "L"}${toX(x).toFixed(1)} ${toY(y).toFixed(1)}`).join("");
+  const sign = (at: number, apart: boolean): string => (at === 0 || apart ? "M" : "L");
+  return points
+    .map(({ x, y, apart = false }, at) => `${sign(at, apart)}${toX(x).toFixed(1)} ${toY(y).toFixed(1)}`)
+    .join("");
 }
 
 /** A list at most `most` long: pairs of neighbours become one, as often as it takes. */

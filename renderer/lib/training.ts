@@ -1,7 +1,9 @@
 /** What training is called where people see it, and the options that it has. */
 import type { PretrainParameters } from "../../core/rpc/pretrain-choice.ts";
-import type { Run } from "../../core/rpc/records.ts";
+import { baselineOf, type ProbedPart } from "../../core/rpc/probe-baseline.ts";
+import type { Run, RunProbe } from "../../core/rpc/records.ts";
 import type { PresetOffer } from "../../core/rpc/views.ts";
+import type { Point } from "./curve.ts";
 import { percent } from "./words.ts";
 
 /** What a preset means, beside its numbers. */
@@ -136,4 +138,16 @@ export function passesOf({ settings, imageCount }: Pick<Run, "settings" | "image
 export function mostEntropy({ settings }: Pick<Run, "settings">): number | undefined {
   const head = settings["head"] as { readonly prototypes?: unknown } | undefined;
   return typeof head?.prototypes === "number" ? Math.log(head.prototypes) : undefined;
+}
+
+/** What a run's probes say, as a line that begins anew where they were made on other pictures or labels. */
+export function probedPoints(probes: readonly RunProbe[], part: ProbedPart): Point[] {
+  const points: Point[] = [];
+  for (const probe of probes) {
+    const y = part === "pictures" ? probe.selfRetrieval : probe.accuracy;
+    if (y === null) continue;
+    const apart = points.length > 0 && baselineOf(probes, probe, part) === probe;
+    points.push({ x: probe.iteration, y, apart });
+  }
+  return points;
 }

@@ -52,6 +52,9 @@ describe("line charts", () => {
         same,
       ),
     ).toBe("M1.0 2.0L3.0 4.0");
+    const [a, b, c] = [1, 2, 3].map((x) => ({ x, y: x }));
+    if (a === undefined || b === undefined || c === undefined) throw new Error("There are three.");
+    expect(lineThrough([a, { ...b, apart: true }, c], same, same)).toBe("M1.0 1.0M2.0 2.0L3.0 3.0");
   });
 
   test("a list that is too long loses half of it at a time and keeps its mean", () => {

@@ -1,9 +1,9 @@
 import { flushSync } from "svelte";
 import { expect, test } from "vitest";
 import type { CoreClient } from "../../renderer/core-client.ts";
-import type { RunMetrics } from "../../core/rpc/records.ts";
+import type { RunMetrics, RunProbe } from "../../core/rpc/records.ts";
 import type { EventMessage } from "../../core/rpc/messages.ts";
-import { gainWords, inPageWords, numbersOf, passesOf, type Told } from "../../renderer/lib/training.ts";
+import { gainWords, inPageWords, numbersOf, passesOf, probedPoints, type Told } from "../../renderer/lib/training.ts";
 import { App } from "../../renderer/state/app.svelte.ts";
 
 type Answers = Readonly<Record<string, (params: never) => unknown>>;
@@ -125,4 +125,30 @@ test("a model is called better or worse than another only where the intervals of
     text: "old still tells more labels: 60 % against 40 %.",
   });
   expect(gainWords(told("old", 0.5, 0.08), told("new", 0.6, 0.08)).kind).toBe("same");
+});
+
+test("curves of probes begin anew where the pictures or the labels are others", () => {
+  const probe = (iteration: number, change: Partial<RunProbe>): RunProbe => ({
+    iteration,
+    selfRetrieval: iteration / 100,
+    selfRetrievalCount: 20,
+    accuracy: null,
+    accuracyCount: 0,
+    picturesSince: 0,
+    labelsSince: 0,
+    createdAt: 0,
+    ...change,
+  });
+  const labelled = { accuracy: 0.5, accuracyCount: 12, labelsSince: 10 };
+  const probes = [
+    probe(0, {}),
+    probe(10, labelled),
+    probe(20, { ...labelled, picturesSince: 20 }),
+    probe(30, { ...labelled, picturesSince: 20, labelsSince: 30 }),
+  ];
+  const breaks = (part: "pictures" | "labels"): number[] =>
+    probedPoints(probes, part).flatMap(({ x, apart }) => (apart === true ? [x] : []));
+  expect(breaks("pictures")).toEqual([20]);
+  expect(breaks("labels")).toEqual([30]);
+  expect(probedPoints(probes, "labels").map(({ x }) => x)).toEqual([10, 20, 30]);
 });
