@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { kinds, ofEachKind, preparedLibrary } from "./prepared.ts";
+import { soon } from "./soon.ts";
 import {
   accessibilityFaults,
   buildPage,
@@ -150,7 +151,7 @@ describe.skipIf(!hasBrowser)("access for everyone (skipped without /usr/bin/chro
   /** Goes on by Tab until the focus is on an element; every stop on the way has to show that it has the focus. */
   async function tabTo(wanted: Locator): Promise<void> {
     await wanted.waitFor();
-    await expect.poll(() => wanted.isEnabled(), { timeout: 20_000 }).toBe(true);
+    await soon(() => wanted.isEnabled()).toBe(true);
     for (let stop = 0; stop < mostStops; stop++) {
       await page.keyboard.press("Tab");
       const shown = await page.evaluate(() => {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { kinds, ofEachKind, preparedLibrary } from "./prepared.ts";
+import { soon } from "./soon.ts";
 import {
   accessibilityFaults,
   buildPage,
@@ -16,7 +17,6 @@ import {
 } from "./support.ts";
 
 const total = kinds * ofEachKind;
-const soon = <T>(look: () => T) => expect.poll(look, { timeout: 15_000 });
 
 describe.skipIf(!hasBrowser)("a calm page (skipped without /usr/bin/chromium)", () => {
   const folder = mkdtempSync(join(tmpdir(), "dinoscope-calm-"));
@@ -132,7 +132,7 @@ describe.skipIf(!hasBrowser)("a calm page (skipped without /usr/bin/chromium)", 
     await button("Suggest labels").click();
     await goTo("review");
     const slider = page.getByLabel("How many of the most certain to accept");
-    await slider.waitFor({ timeout: 20_000 });
+    await slider.waitFor();
     for (const width of [1440, 900]) {
       await page.setViewportSize({ width, height: 700 });
       await slider.focus();

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { kinds, ofEachKind, preparedLibrary } from "./prepared.ts";
+import { soon } from "./soon.ts";
 import {
   accessibilityFaults,
   buildPage,
@@ -13,8 +14,6 @@ import {
   startCore,
   type Running,
 } from "./support.ts";
-
-const soon = <T>(look: () => T) => expect.poll(look, { timeout: 10_000 });
 
 describe.skipIf(!hasBrowser)("clusters in a browser (skipped without /usr/bin/chromium)", () => {
   const folder = mkdtempSync(join(tmpdir(), "dinoscope-clusters-"));

@@ -6,9 +6,8 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { desktopGlobal } from "../../core/rpc/desktop.ts";
 import { drawPictures } from "../helpers/pictures.ts";
+import { soon } from "./soon.ts";
 import { buildPage, hasBrowser, openBrowser, startCore, type Running } from "./support.ts";
-
-const soon = <T>(look: () => T) => expect.poll(look, { timeout: 20_000 });
 
 describe.skipIf(!hasBrowser)("the page in Dinoscope's own window (skipped without /usr/bin/chromium)", () => {
   const folder = mkdtempSync(join(tmpdir(), "dinoscope-window-"));

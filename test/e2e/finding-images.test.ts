@@ -5,10 +5,10 @@ import { join } from "node:path";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { kinds, ofEachKind, preparedLibrary } from "./prepared.ts";
+import { soon } from "./soon.ts";
 import { buildPage, hasBrowser, openBrowser, openPage, startCore, type Running } from "./support.ts";
 
 const total = kinds * ofEachKind;
-const soon = <T>(look: () => T) => expect.poll(look, { timeout: 10_000 });
 
 describe.skipIf(!hasBrowser)("finding images (skipped without /usr/bin/chromium)", () => {
   const folder = mkdtempSync(join(tmpdir(), "dinoscope-finding-"));

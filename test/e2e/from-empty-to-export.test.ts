@@ -6,6 +6,7 @@ import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connect, type Client } from "../server/support.ts";
 import { readCoco, type CocoImage } from "./coco-reader.ts";
+import { soon } from "./soon.ts";
 import { buildPage, hasBrowser, openBrowser, openPage, startCore, type Running } from "./support.ts";
 
 const pictureCount = 240;
@@ -14,7 +15,6 @@ const names = ["Crisps", "Jam", "Oat drink", "Cereal"] as const;
 const labelledClusters = 6;
 /** The sample is drawn, looked at and compared meanwhile: seconds on idle cores, a minute on busy ones. */
 const patience = { timeout: 180_000 };
-const soon = <T>(look: () => T) => expect.poll(look, { timeout: 20_000 });
 
 describe.skipIf(!hasBrowser)("from an empty library to an export (skipped without /usr/bin/chromium)", () => {
   const folder = mkdtempSync(join(tmpdir(), "dinoscope-whole-"));

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { drawPictures } from "../helpers/pictures.ts";
+import { soon } from "./soon.ts";
 import {
   accessibilityFaults,
   buildPage,
@@ -17,7 +18,6 @@ import {
 const pictureCount = 24;
 
 /** What the core answers is there in a moment, on a busy machine in a few. */
-const soon = <T>(look: () => T) => expect.poll(look, { timeout: 10_000 });
 
 describe.skipIf(!hasBrowser)("the page in a browser (skipped without /usr/bin/chromium)", () => {
   const folder = mkdtempSync(join(tmpdir(), "dinoscope-page-"));
@@ -216,9 +216,9 @@ describe.skipIf(!hasBrowser)("the page in a browser (skipped without /usr/bin/ch
     await core.cut();
     await page.getByText("The core does not answer.").waitFor();
     await core.mend();
-    await page.getByText("Dinoscope was started anew.").waitFor({ timeout: 15_000 });
+    await page.getByText("Dinoscope was started anew.").waitFor();
     await core.admit(page);
-    await page.getByText("Dinoscope was started anew.").waitFor({ state: "hidden", timeout: 15_000 });
+    await page.getByText("Dinoscope was started anew.").waitFor({ state: "hidden" });
     await tile(15).click();
     await page.keyboard.press("1");
     await soon(() => badge(15)).toContain("Oat drink");

@@ -6,6 +6,7 @@ import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { drawPictures } from "../helpers/pictures.ts";
 import { preparedLibrary } from "./prepared.ts";
+import { soon } from "./soon.ts";
 import {
   accessibilityFaults,
   buildPage,
@@ -18,8 +19,6 @@ import {
 
 /** Pictures to make masks of: a few seconds of work. */
 const more = 120;
-
-const soon = <T>(look: () => T) => expect.poll(look, { timeout: 30_000 });
 
 describe.skipIf(!hasBrowser)("jobs in a browser (skipped without /usr/bin/chromium)", () => {
   const folder = mkdtempSync(join(tmpdir(), "dinoscope-jobs-"));
@@ -90,7 +89,7 @@ describe.skipIf(!hasBrowser)("jobs in a browser (skipped without /usr/bin/chromi
     ({ page, complaints } = await openPage(browser, core.server.startUrl));
     await soon(words).toMatch(/Stopped · \d+ of \d+/);
     await button("Go on").click();
-    await tray().waitFor({ state: "hidden", timeout: 30_000 });
+    await tray().waitFor({ state: "hidden" });
   });
 
   test("the device badge opens the report on the machine's devices", async () => {

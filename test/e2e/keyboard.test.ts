@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { preparedLibrary } from "./prepared.ts";
+import { soon } from "./soon.ts";
 import {
   accessibilityFaults,
   buildPage,
@@ -15,7 +16,6 @@ import {
   type Running,
 } from "./support.ts";
 
-const soon = <T>(look: () => T) => expect.poll(look, { timeout: 10_000 });
 /** Stops of everything around the view, however many labels there are. */
 const mostStops = 40;
 
@@ -170,7 +170,7 @@ describe.skipIf(!hasBrowser)("the keyboard (skipped without /usr/bin/chromium)",
     const view = page.getByRole("region", { name: "Picture" });
     await view.locator("img").first().waitFor();
     await press("l");
-    await view.getByText("Point at a spot").waitFor({ timeout: 20_000 });
+    await view.getByText("Point at a spot").waitFor();
     await press("ArrowRight");
     await view.getByText(/^Spot in row \d+ of \d+, column \d+ of \d+$/).waitFor({ state: "attached" });
     const said = (): Promise<string | null> => view.locator("[role=status]", { hasText: "Spot in row" }).textContent();

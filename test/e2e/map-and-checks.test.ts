@@ -8,6 +8,7 @@ import type { CheckKind } from "../../core/rpc/records.ts";
 import { drawPictures } from "../helpers/pictures.ts";
 import { prepareLibrary } from "../helpers/workplace.ts";
 import { connect, runJob, type Client } from "../server/support.ts";
+import { soon } from "./soon.ts";
 import {
   accessibilityFaults,
   buildPage,
@@ -22,7 +23,6 @@ const perLabel = 20;
 const pictureCount = 2 * perLabel + 1;
 const token = "5".repeat(64);
 /** On two busy cores a change takes longer than the second that polling has otherwise. */
-const soon = <T>(look: () => T) => expect.poll(look, { timeout: 10_000 });
 
 describe.skipIf(!hasBrowser)("the map and the checks (skipped without /usr/bin/chromium)", () => {
   const folder = mkdtempSync(join(tmpdir(), "dinoscope-map-"));
@@ -71,7 +71,7 @@ describe.skipIf(!hasBrowser)("the map and the checks (skipped without /usr/bin/c
   test("the map is drawn where it is missing, and every picture is on it", async () => {
     await page.getByRole("button", { name: "Map" }).click();
     await page.getByRole("button", { name: "Draw the map" }).click();
-    await page.locator("canvas").waitFor({ timeout: 30_000 });
+    await page.locator("canvas").waitFor();
     await page.getByRole("toolbar", { name: "The map" }).getByText(`${pictureCount} images`).waitFor();
     expect(await accessibilityFaults(page)).toEqual([]);
   });
@@ -170,7 +170,7 @@ describe.skipIf(!hasBrowser)("the map and the checks (skipped without /usr/bin/c
   test("a check finds twins and a copy with two labels", async () => {
     await page.getByRole("button", { name: "Checks" }).click();
     await page.getByRole("button", { name: `Check ${pictureCount} pictures` }).click();
-    await tab("Twins 20").waitFor({ timeout: 30_000 });
+    await tab("Twins 20").waitFor();
     await tab("Duplicates").click();
     await page.getByText("2 labels for one picture").first().waitFor();
     expect(await accessibilityFaults(page)).toEqual([]);
@@ -193,7 +193,7 @@ describe.skipIf(!hasBrowser)("the map and the checks (skipped without /usr/bin/c
 
   test("twins are swapped, relabelled by key and kept; what differs is lit", async () => {
     await tab("Twins").click();
-    await page.getByText(/^Lit: |sees no difference/).waitFor({ timeout: 20_000 });
+    await page.getByText(/^Lit: |sees no difference/).waitFor();
     const [first] = await client.call("checks.list", { kind: "twins", limit: 300 });
     const ids = first?.images.map(({ imageId }) => imageId) ?? [];
     const before = await labelsOf(ids);

@@ -5,6 +5,7 @@ import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openApp } from "../../core/app.ts";
 import { drawPictures } from "../helpers/pictures.ts";
+import { soon } from "./soon.ts";
 import {
   accessibilityFaults,
   buildPage,
@@ -14,8 +15,6 @@ import {
   startCore,
   type Running,
 } from "./support.ts";
-
-const soon = <T>(look: () => T) => expect.poll(look, { timeout: 20_000 });
 
 describe.skipIf(!hasBrowser)("an open picture in a browser (skipped without /usr/bin/chromium)", () => {
   const folder = mkdtempSync(join(tmpdir(), "dinoscope-picture-"));
@@ -55,7 +54,7 @@ describe.skipIf(!hasBrowser)("an open picture in a browser (skipped without /usr
     await page.locator("[data-image]").first().click();
     await page.keyboard.press("Enter");
     await page.keyboard.press("m");
-    await page.locator("[data-mask-canvas]").waitFor({ timeout: 20_000 });
+    await page.locator("[data-mask-canvas]").waitFor();
     await page.getByRole("slider", { name: /attention that is kept/ }).fill("0.3");
     await page.getByRole("button", { name: "Keep", exact: true }).click();
     await soon(state).toBe("Kept, made by a model");
@@ -181,7 +180,7 @@ describe.skipIf(!hasBrowser)("an open picture in a browser (skipped without /usr
     await page.getByRole("button", { name: "Head 2" }).click();
     await soon(drawn).not.toBe(mean);
     await page.keyboard.press("l");
-    await page.getByText("Point at a spot").waitFor({ timeout: 20_000 });
+    await page.getByText("Point at a spot").waitFor();
     const { x, y, width, height } = (await page.getByRole("img", { name: /^Picture\./ }).boundingBox()) ?? {
       x: 0,
       y: 0,

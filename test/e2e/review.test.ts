@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { kinds, ofEachKind, preparedLibrary } from "./prepared.ts";
+import { soon } from "./soon.ts";
 import {
   accessibilityFaults,
   buildPage,
@@ -14,7 +15,6 @@ import {
   type Running,
 } from "./support.ts";
 
-const soon = <T>(look: () => T) => expect.poll(look, { timeout: 10_000 });
 const total = kinds * ofEachKind;
 
 describe.skipIf(!hasBrowser)("review in a browser (skipped without /usr/bin/chromium)", () => {

@@ -6,10 +6,10 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { layoutFaults } from "./boxes.ts";
 import { kinds, ofEachKind, preparedLibrary } from "./prepared.ts";
+import { soon } from "./soon.ts";
 import { buildPage, hasBrowser, openBrowser, openPage, startCore, type Running } from "./support.ts";
 
 /** What arrives late, pictures and counts, may move things for a moment. */
-const soon = <T>(look: () => T) => expect.poll(look, { timeout: 6000, interval: 500 });
 const labelCount = 200;
 const script = "<script>document.title = 'taken'</script><img src=x onerror=alert(1)>";
 /** As long as a name may be, without a place to break; then with many. */

@@ -14,6 +14,9 @@ const browserPath = "/usr/bin/chromium";
 /** The built page: in a folder of one's own, so that two can test at once, or where `npm run build` puts it. */
 const pageFolder = resolve(process.env["DINOSCOPE_PAGE"] ?? builtPage);
 
+/** Milliseconds in which a page does what it is asked for, many times over: a busy machine is no fault of its. */
+export const patienceMs = 60_000;
+
 /** Whether there is a browser to test with. */
 export const hasBrowser = existsSync(browserPath);
 
@@ -90,6 +93,7 @@ export async function openPage(
     reducedMotion: "reduce",
   });
   const page = await context.newPage();
+  page.setDefaultTimeout(patienceMs);
   const complaints: string[] = [];
   page.on("console", (message) => {
     if (message.type() === "error" || message.type() === "warning")

@@ -6,6 +6,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openApp } from "../../core/app.ts";
 import { drawLabelled, tinyRun } from "../helpers/pretraining.ts";
+import { soon } from "./soon.ts";
 import {
   accessibilityFaults,
   buildPage,
@@ -74,11 +75,11 @@ describe.skipIf(!hasBrowser)("training and exporting in a browser (skipped witho
     await page.getByRole("button", { name: "More options" }).click();
     await page.getByLabel("Passes", { exact: true }).fill("2000");
     await page.keyboard.press("ControlOrMeta+Enter");
-    await page.getByRole("progressbar", { name: "Training" }).last().waitFor({ timeout: 20_000 });
+    await page.getByRole("progressbar", { name: "Training" }).last().waitFor();
     await page.getByRole("button", { name: "Stop", exact: true }).click();
-    await page.getByRole("button", { name: "Go on", exact: true }).last().click({ timeout: 20_000 });
-    await page.getByRole("button", { name: "Stop", exact: true }).click({ timeout: 20_000 });
-    await page.getByRole("button", { name: "Go on", exact: true }).last().waitFor({ timeout: 20_000 });
+    await page.getByRole("button", { name: "Go on", exact: true }).last().click();
+    await page.getByRole("button", { name: "Stop", exact: true }).click();
+    await page.getByRole("button", { name: "Go on", exact: true }).last().waitFor();
     await page
       .getByText(/^Stopped$/)
       .first()
@@ -108,9 +109,9 @@ describe.skipIf(!hasBrowser)("training and exporting in a browser (skipped witho
 
   test("the models of two runs are laid side by side on their maps, with how well each tells the labels", async () => {
     await page.getByRole("button", { name: "Compare their maps" }).click();
-    await page.getByRole("img", { name: "Map of 14 images by earlier" }).waitFor({ timeout: 30_000 });
-    await page.getByRole("img", { name: "Map of 14 images by of-the-page" }).waitFor({ timeout: 30_000 });
-    await expect.poll(() => page.getByText("of labels told").count(), { timeout: 20_000 }).toBe(2);
+    await page.getByRole("img", { name: "Map of 14 images by earlier" }).waitFor();
+    await page.getByRole("img", { name: "Map of 14 images by of-the-page" }).waitFor();
+    await soon(() => page.getByText("of labels told").count()).toBe(2);
     await page.getByText(/No clear difference|tells more labels/).waitFor();
     expect(await accessibilityFaults(page)).toEqual([]);
   });
@@ -138,7 +139,7 @@ describe.skipIf(!hasBrowser)("training and exporting in a browser (skipped witho
     await page.getByText(/train \d+ · val \d+ · test \d+/).waitFor();
     expect(await accessibilityFaults(page)).toEqual([]);
     await page.keyboard.press("ControlOrMeta+Enter");
-    await page.getByText("Wrote 14 images with 2 labels").waitFor({ timeout: 20_000 });
+    await page.getByText("Wrote 14 images with 2 labels").waitFor();
     const text = readFileSync(join(folder, "for the classifier", "labels.csv"), "utf8");
     const rows = parse<{ path: string; label: string; split: string }>(text, { columns: true });
     expect(rows).toHaveLength(14);
@@ -155,7 +156,7 @@ describe.skipIf(!hasBrowser)("training and exporting in a browser (skipped witho
     await page.getByLabel("Name of the new folder").fill("as coco");
     const start = page.getByRole("button", { name: "Export 14 images" });
     await start.click();
-    await page.getByText("Wrote 14 images with 2 labels and 14 masks").waitFor({ timeout: 20_000 });
+    await page.getByText("Wrote 14 images with 2 labels and 14 masks").waitFor();
     const parts = ["train", "val", "test"].map(
       (part) =>
         JSON.parse(readFileSync(join(folder, "as coco", "annotations", `instances_${part}.json`), "utf8")) as {

@@ -5,10 +5,8 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { kinds, ofEachKind, preparedLibrary } from "./prepared.ts";
+import { soon } from "./soon.ts";
 import { buildPage, hasBrowser, openBrowser, openPage, startCore, type Running } from "./support.ts";
-
-const soon = <T>(look: () => T) => expect.poll(look, { timeout: 20_000 });
-const patience = { timeout: 20_000 };
 
 describe.skipIf(!hasBrowser)("trouble in a browser (skipped without /usr/bin/chromium)", () => {
   const folder = mkdtempSync(join(tmpdir(), "dinoscope-trouble-"));
@@ -61,7 +59,7 @@ describe.skipIf(!hasBrowser)("trouble in a browser (skipped without /usr/bin/chr
     renameSync(model, `${model}.away`);
     await command("make foreground masks");
     const toast = page.getByRole("alert").filter({ hasText: "failed." });
-    await toast.waitFor(patience);
+    await toast.waitFor();
     expect(await toast.textContent()).toMatch(/tiny\.safetensors/);
     renameSync(`${model}.away`, model);
     await toast.getByRole("button", { name: "Try again" }).waitFor();
@@ -87,8 +85,8 @@ describe.skipIf(!hasBrowser)("trouble in a browser (skipped without /usr/bin/chr
     await core.mend();
     await core.admit(page);
     for (const words of ["The core does not answer.", "Dinoscope was started anew."])
-      await page.getByText(words).waitFor({ state: "hidden", ...patience });
-    await page.getByText("Label a few first").waitFor(patience);
+      await page.getByText(words).waitFor({ state: "hidden" });
+    await page.getByText("Label a few first").waitFor();
     await view("Clusters");
     await soon(() => options.count()).toBe(kinds);
     await page.keyboard.press("/");
