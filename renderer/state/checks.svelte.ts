@@ -116,6 +116,7 @@ export class Checks implements Within {
       this.#shows = tab;
       [this.#found, this.#wanted, this.side, this.state] = [[], 0, 0, "loading"];
     }
+    const hasMissed = core.watchChanges();
     try {
       const [counts, rare, found] = await Promise.all([
         core.call("checks.counts", {}),
@@ -130,7 +131,9 @@ export class Checks implements Within {
       ]);
       this.rare = rare;
       this.#found = found;
-      this.#gone = new Set();
+      // What was dealt with meanwhile may be in an answer from before.
+      if (hasMissed()) this.#soon.ask();
+      else this.#gone = new Set();
       const same = found.findIndex((one) => keyOf(one) === looked);
       this.#go(same < 0 ? this.at : same, same < 0);
       this.problem = null;
