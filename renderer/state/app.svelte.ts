@@ -181,7 +181,10 @@ export class App {
 /** The app of this page, for every component below the frame. */
 export const [useApp, provideApp] = createContext<App>();
 
-/** The app on the core that served this page. */
+/** The app on the core that served this page. Its images are under way before anything is drawn. */
 export function openApp(commands: readonly AppCommand[]): App {
-  return new App(connectCore(pageSocket), pageAddress(window), commands);
+  const app = new App(connectCore(pageSocket), pageAddress(window), commands);
+  const { filter, sort } = app.place;
+  app.images.show({ filter, sort });
+  return app;
 }

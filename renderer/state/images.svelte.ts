@@ -79,9 +79,13 @@ export class Images implements Order {
 
   /** Shows the images of a query from now on. */
   show(query: ImageQuery): void {
+    const isAsked = this.#asked !== null && this.state === "loading" && isSame(query, this.#query);
     this.#query = query;
+    if (isAsked) return;
     if (this.count === 0) this.state = "loading";
-    this.#soon.ask(0);
+    // The first is asked for at once: drawing the page would come before any timer.
+    if (this.#asked === null) void this.#load();
+    else this.#soon.ask(0);
   }
 
   idAt(at: number): number | undefined {
@@ -175,6 +179,10 @@ export class Images implements Order {
       this.state = "failed";
     }
   }
+}
+
+function isSame(query: ImageQuery, other: ImageQuery): boolean {
+  return JSON.stringify(query) === JSON.stringify(other);
 }
 
 function placesOf(ids: Uint32Array): Int32Array {
