@@ -102,10 +102,10 @@ function jobStates(at: string): string[] {
   return jobs.map(({ state }) => state).toReversed();
 }
 
-const shares = [0, 0.25, 0.75];
+const shares = [0, 0, 0.25, 0.5, 0.75];
 
 describe.each(["add", "embed"])("%s", (name) => {
-  test("goes on after the core was killed, at three moments, as if nothing had happened", async () => {
+  test("goes on after the core was killed, at five moments, as if nothing had happened", async () => {
     const task = taskOf(name);
     let cut = 0;
     for (const [i, share] of shares.entries()) {
@@ -126,10 +126,10 @@ describe.each(["add", "embed"])("%s", (name) => {
       expect(jobStates(at).slice(before + 1)).toEqual(["done"]);
     }
     // On a machine that is busy otherwise a moment may come too late; not all of them do.
-    expect(cut).toBeGreaterThanOrEqual(1);
+    expect(cut).toBeGreaterThanOrEqual(2);
   });
 
-  test("finishes in the same run when the engine is killed, at three moments", async () => {
+  test("finishes in the same run when the engine is killed, at five moments", async () => {
     const task = taskOf(name);
     for (const [i, share] of shares.entries()) {
       const at = copyOf(task.start);
